@@ -1,0 +1,187 @@
+/*
+ * init.c - process 1 of a test guest: run a list of programs, one after the other, and power off.
+ * WHY         the suite boots once and runs everything; the host reads one serial stream. So each program's
+ *             output stands between markers, and the ledger is audited when it has ended.
+ * SHAPE       /tests.list, one program a line: NAME TIMEOUT_SECONDS COMMAND…   ->   on the console:
+ *                 @@BEGIN NAME
+ *                 …output…
+ *                 @@END NAME exit=N | signal=N | timeout
+ *                 @@AUDIT NAME ok | none | bad        (the audit's lines stand before a bad one)
+ *                 @@DONE                              (then the machine powers off)
+ * LINUX       runs on a stock kernel all the same; there is no audit then.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define AUDIT "/proc/ledger/audit"
+
+static volatile sig_atomic_t alarmed;
+
+static void on_alarm(int sig)
+{
+	alarmed = 1;
+}
+
+static void say(const char *fmt, const char *name, const char *what, int n)
+{
+	char buf[512];
+	int len = snprintf(buf, sizeof(buf), fmt, name, what, n);
+
+	for (int done = 0, r; done < len; done += r)
+		if ((r = write(1, buf + done, len - done)) <= 0)
+			return;
+}
+
+static void make_world(void)
+{
+	int fd;
+
+	mkdir("/proc", 0755), mkdir("/dev", 0755), mkdir("/sys", 0755), mkdir("/tmp", 01777);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mkdir("/dev/pts", 0755), mkdir("/dev/shm", 01777);
+	mount("devpts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666");
+	mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
+	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	fd = open("/dev/console", O_RDWR);
+	if (fd < 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+}
+
+static void run_child(char **argv)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	if (null >= 0) {
+		dup2(null, 0);
+		close(null);
+	}
+	setsid();
+	signal(SIGALRM, SIG_DFL);
+	setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/sbin:/usr/sbin", 1);
+	setenv("HOME", "/tmp", 1);
+	setenv("TMPDIR", "/tmp", 1);
+	setenv("QUIRE_GUEST", "1", 1);
+	if (chdir("/tmp"))
+		perror("chdir /tmp");
+	execvp(argv[0], argv);
+	perror(argv[0]);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* Nothing of one test may live on into the next: orphans would change its counters. */
+static void reap_all(void)
+{
+	kill(-1, SIGKILL);
+	for (int i = 0; i < 200; i++) {
+		pid_t r = waitpid(-1, NULL, WNOHANG);
+
+		if (r < 0)
+			return;
+		if (r == 0)
+			usleep(5000);
+	}
+}
+
+static void run_one(const char *name, int timeout, char **argv)
+{
+	int status = 0;
+	pid_t pid, r;
+
+	say("@@BEGIN %s\n", name, "", 0);
+	alarmed = 0;
+	pid = fork();
+	if (pid == 0)
+		run_child(argv);
+	alarm(timeout);
+	do {
+		r = waitpid(pid, &status, 0);
+	} while (r < 0 && errno == EINTR && !alarmed);
+	alarm(0);
+	reap_all();
+	if (r != pid)
+		say("\n@@END %s timeout%s\n", name, "", 0);
+	else if (WIFSIGNALED(status))
+		say("\n@@END %s %s=%d\n", name, "signal", WTERMSIG(status));
+	else
+		say("\n@@END %s %s=%d\n", name, "exit", WEXITSTATUS(status));
+}
+
+/* ok: no line starts with MISMATCH and the last one is "audit: ok". */
+static void audit(const char *name)
+{
+	static char buf[65536];
+	char *last = buf;
+	int fd = open(AUDIT, O_RDONLY), len = 0, r, bad;
+
+	if (fd < 0) {
+		say("@@AUDIT %s none\n", name, "", 0);
+		return;
+	}
+	while ((r = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += r;
+	close(fd);
+	while (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = 0;
+	bad = !strncmp(buf, "MISMATCH", 8) || strstr(buf, "\nMISMATCH");
+	for (char *p = buf; (p = strchr(p, '\n')); )
+		last = ++p;
+	if (strcmp(last, "audit: ok"))
+		bad = 1;
+	if (bad)
+		for (char *p = strtok(buf, "\n"); p; p = strtok(NULL, "\n"))
+			say("%s\n", p, "", 0);
+	say("@@AUDIT %s %s\n", name, bad ? "bad" : "ok", 0);
+}
+
+static void run_line(char *line)
+{
+	char *argv[32], *name = strtok(line, " \n"), *t = strtok(NULL, " \n");
+	int n = 0;
+
+	if (!name || !t)
+		return;
+	while (n < 31 && (argv[n] = strtok(NULL, " \n")))
+		n++;
+	argv[n] = NULL;
+	if (!n)
+		return;
+	run_one(name, atoi(t), argv);
+	audit(name);
+}
+
+int main(void)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };	/* no SA_RESTART: a timeout ends waitpid */
+	char line[4096];
+	FILE *f;
+
+	make_world();
+	sigaction(SIGALRM, &sa, NULL);
+	f = fopen("/tests.list", "r");
+	if (!f)
+		say("@@NOLIST%s\n", "", "", 0);
+	while (f && fgets(line, sizeof(line), f))
+		run_line(line);
+	say("@@DONE\n%s", "", "", 0);
+	sync();
+	reboot(access("/proc/ledger", F_OK) ? RB_AUTOBOOT : RB_POWER_OFF);
+	for (;;)
+		pause();
+}
