@@ -1,0 +1,96 @@
+/*
+ * ledger.h - double-entry book-keeping of RAM.
+ *
+ * Each page frame stands in exactly one account, at any moment; the frames of all accounts add up to the
+ * machine's RAM. A frame also knows its owner (a process, a module, the machine) and the call site that asked for
+ * it. Slab objects have the same two in a side table of their slab. The counters here are one entry of the
+ * books; ledger_audit() recomputes everything from page tables, free lists, slabs and caches: the other.
+ *
+ * Exact peaks: every counter keeps its true maximum, and the state of all accounts at the moment the
+ * machine's use was highest is kept whole.
+ *
+ * With NO_LEDGER defined (a build for measuring its cost) the counters needed by Linux's own interfaces
+ * (free pages, NR_*) remain; owner, site, peaks and object tables go.
+ */
+#ifndef MM_LEDGER_H
+#define MM_LEDGER_H
+
+#include <lib/atomic.h>
+#include <lib/types.h>
+
+struct page;
+struct text;			/* <lib/text.h>: a growing output buffer */
+
+enum account {
+	ACCT_FREE,		/* on a buddy or per-CPU list */
+	ACCT_RESERVED,		/* RAM the firmware or loader keeps */
+	ACCT_IMAGE,		/* kernel text, rodata, data, bss */
+	ACCT_PAGE_ARRAY,	/* struct page of every frame */
+	ACCT_BOOT,		/* taken by memblock for good, and none of the above; the initramfs until it is unpacked */
+	ACCT_SLAB,
+	ACCT_VMALLOC,
+	ACCT_KSTACK,
+	ACCT_PAGE_TABLE,	/* of processes and of the kernel */
+	ACCT_PERCPU,
+	ACCT_MODULE,
+	ACCT_PAGE_CACHE,	/* pages of files on a file system with a backing store */
+	ACCT_SHMEM,		/* tmpfs, shared anonymous, SysV and POSIX shared memory */
+	ACCT_ANON,
+	ACCT_SWAP_CACHE,
+	ACCT_ZSWAP,
+	ACCT_DEVICE,		/* buffers lent to a device: virtqueues, DMA */
+	NR_ACCOUNTS
+};
+
+enum ledger_space { SPACE_FREE, SPACE_USER, SPACE_CACHE, SPACE_KERNEL };
+
+/* Where an allocation was asked for; one static object per place in the source, in section "alloc_sites". */
+struct alloc_site {
+	const char	*file;
+	const char	*func;
+	u32		line;
+	u16		id;		/* index + 1, given at boot or module load; 0: none */
+	u16		module;		/* owner id of the module, 0 for the kernel */
+	atomic_long_t	bytes;		/* live now */
+	atomic_long_t	peak_bytes;
+	atomic_long_t	calls;		/* allocations ever */
+};
+
+#define ALLOC_SITE() ({									\
+	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") = {	\
+		.file = __FILE__, .func = __func__, .line = __LINE__ };			\
+	&alloc_site_here; })
+
+typedef u16 owner_t;		/* index into the owner table; 0 is the machine */
+#define OWNER_MACHINE	0
+
+enum owner_kind { OWNER_FREE, OWNER_KIND_MACHINE, OWNER_PROCESS, OWNER_MODULE, OWNER_CGROUP };
+
+void ledger_init(void);
+
+/* Give out an owner id for a process (id: its pid) or module. 0 when the table is full: charged to the machine. */
+owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name);
+void ledger_owner_rename(owner_t o, const char *name);		/* exec */
+/* The owner is gone; its id is reused when the last byte charged to it is returned. */
+void ledger_owner_release(owner_t o);
+
+/* A frame of this account changes to another one, e.g. BOOT -> FREE, PAGE_CACHE -> SHMEM. Owner and site stay. */
+void ledger_page_move(struct page *page, unsigned order, enum account to);
+
+/* Frames in an account now; its own maximum; its size at the moment the machine's use was highest. */
+long ledger_frames(enum account a);
+long ledger_peak(enum account a);
+long ledger_at_machine_peak(enum account a);
+const char *ledger_account_name(enum account a);
+enum ledger_space ledger_account_space(enum account a);
+
+/*
+ * Walk the machine and compare with every counter. Writes a report: one line "MISMATCH what counted found"
+ * per difference, and "audit: ok" or "audit: N mismatches" last. Stops the other CPUs meanwhile.
+ * Returns the number of mismatches or -ENOMEM.
+ */
+int ledger_audit(struct text *out);
+/* The text of /proc/ledger. */
+int ledger_report(struct text *out);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * page_alloc.h - frames: zones, the buddy allocator, per-CPU lists.
+ */
+#ifndef MM_PAGE_ALLOC_H
+#define MM_PAGE_ALLOC_H
+
+#include <kernel/lock.h>
+#include <mm/gfp.h>
+#include <mm/page.h>
+
+#define MAX_ORDER	10		/* largest block: 4 MiB */
+#define NR_ORDERS	(MAX_ORDER + 1)
+
+enum zone_type { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
+enum migratetype { MIGRATE_UNMOVABLE, MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE, NR_MIGRATETYPES };
+enum watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARKS };
+
+struct zone {
+	spinlock_t	lock;					/* LOCK_ZONE */
+	const char	*name;
+	pfn_t		start_pfn, end_pfn;			/* spanned */
+	unsigned long	present_pages;				/* RAM in the span */
+	unsigned long	managed_pages;				/* given to the buddy, ever */
+	unsigned long	watermark[NR_WMARKS];			/* pages */
+	atomic_long_t	nr_free;				/* buddy lists; per-CPU lists are beside */
+	struct list	free[NR_ORDERS][NR_MIGRATETYPES];
+	unsigned long	nr_free_blocks[NR_ORDERS][NR_MIGRATETYPES];
+};
+
+extern struct zone zones[NR_ZONES];
+
+void page_alloc_init(void);
+
+/*
+ * Allocate 2^order contiguous frames for `account`. May sleep if gfp has GFP_WAIT. Contents undefined unless GFP_ZERO.
+ * NULL when out of memory. refcount is 1, mapcount 0, flags clear except the zone's.
+ * Orders above 0 are compound (PG_HEAD/PG_TAIL) so that page_put() on the head frees all.
+ */
+struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site) must_check;
+#define page_alloc(gfp, order, account)	page_alloc_at(gfp, order, account, ALLOC_SITE())
+
+/* Free frames whose only reference is the caller's (refcount 1). */
+void page_free(struct page *p, unsigned order);
+
+/* Up to nr order-0 pages into out[]; returns how many. Cheaper than one by one. */
+unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site);
+#define page_alloc_bulk(gfp, account, nr, out)	page_alloc_bulk_at(gfp, account, nr, out, ALLOC_SITE())
+/* Drop one reference of each; frees those that reach 0 in one go. */
+void page_put_bulk(struct page **pages, unsigned nr);
+
+/* Return this CPU's (or every CPU's) per-CPU lists to the buddy. */
+void page_alloc_drain_local(void);
+void page_alloc_drain_all(void);
+
+unsigned long nr_free_pages(void);		/* buddy plus per-CPU lists */
+unsigned long nr_total_pages(void);		/* managed by the allocator: MemTotal */
+unsigned long nr_ram_pages(void);		/* all frames of RAM, reserved ones too */
+
+/* Above the high watermark in some zone usable for gfp? What kswapd and the OOM decision ask. */
+bool zone_watermark_ok(struct zone *z, enum watermark mark, unsigned order);
+
+/* Set by mm/reclaim.c; page_alloc calls it with nothing locked when below the watermark. Returns pages freed. */
+extern unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
+/* Last resort: choose and kill. True when waiting may help. */
+extern bool (*page_oom)(gfp_t gfp, unsigned order);
+
+/* Test hook: fail the n-th page or slab allocation from now (0: off). /proc/sys/vm/… and unit tests set it. */
+extern atomic_long_t alloc_fail_countdown;
+
+/* Other counters that Linux's interfaces show; machine-wide, exact. */
+enum vm_event {
+	PGALLOC, PGFREE, PGFAULT, PGMAJFAULT, PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, PGSCAN, PGSTEAL, PGACTIVATE, PGDEACTIVATE,
+	PGREFILL, ALLOCSTALL, OOM_KILL, DROP_PAGECACHE, DROP_SLAB, THP_FAULT, NR_VM_EVENTS
+};
+enum vm_stat {
+	NR_FILE_PAGES, NR_FILE_MAPPED, NR_FILE_DIRTY, NR_WRITEBACK, NR_SHMEM, NR_ANON_PAGES, NR_ANON_MAPPED,
+	NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE, NR_UNEVICTABLE, NR_MLOCK,
+	NR_PAGETABLE, NR_KSTACK_PAGES, NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE, NR_SWAPCACHE, NR_VM_STATS
+};
+void vm_event_add(enum vm_event e, long n);	/* per-CPU, no atomics */
+unsigned long vm_event_read(enum vm_event e);
+void vm_stat_add(enum vm_stat s, long n);	/* exact, per CPU and summed when read */
+long vm_stat_read(enum vm_stat s);
+
+#endif

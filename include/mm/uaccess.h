@@ -1,0 +1,48 @@
+/*
+ * uaccess.h - the only way kernel code touches user memory.
+ *
+ * All of them may sleep (the page may have to be read in) unless the name says _nofault. A bad address never
+ * oopses: the exception table turns the fault into a short count or -EFAULT. Semantics are Linux's
+ * (Documentation/kernel-hacking, "user access").
+ */
+#ifndef MM_UACCESS_H
+#define MM_UACCESS_H
+
+#include <abi/errno.h>
+#include <arch/uaccess.h>	/* raw_* primitives, TASK_SIZE, access_ok */
+#include <lib/types.h>
+
+/* Is [p, p + n) inside the user half? Says nothing about whether it is mapped. */
+/* bool access_ok(const void __user *p, size_t n);	from <arch/uaccess.h> */
+
+/* Return the number of bytes NOT copied. copy_from_user clears the part of dst that it could not fill. */
+size_t copy_to_user(void __user *dst, const void *src, size_t n) must_check;
+size_t copy_from_user(void *dst, const void __user *src, size_t n) must_check;
+size_t clear_user(void __user *dst, size_t n) must_check;
+/* Do not sleep or fault pages in: a page that is not there counts as not copied. */
+size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n) must_check;
+size_t copy_from_user_nofault(void *dst, const void __user *src, size_t n) must_check;
+
+/* Length including the NUL; > n when there is no NUL in the first n bytes; 0 on a fault. */
+size_t strnlen_user(const char __user *s, size_t n);
+/* Copies at most n bytes incl. NUL. Length without NUL; n when cut (not terminated then); -EFAULT. */
+ssize_t strncpy_from_user(char *dst, const char __user *src, size_t n) must_check;
+
+/* One value of 1, 2, 4 or 8 bytes. 0 or -EFAULT; *x is 0 after a failed get. */
+#define get_user(x, uptr) ({								\
+	u64 gu_v = 0;									\
+	int gu_err = raw_get_user(&gu_v, (const void __user *)(uptr), sizeof(*(uptr)));	\
+	(x) = (typeof(*(uptr)))gu_v;							\
+	gu_err; })
+#define put_user(x, uptr) ({								\
+	typeof(*(uptr)) pu_v = (x);							\
+	raw_put_user((u64)pu_v, (void __user *)(uptr), sizeof(*(uptr))); })
+
+/* Struct-sized helpers: 0 or -EFAULT. */
+#define get_user_struct(dst, uptr)	(copy_from_user((dst), (uptr), sizeof(*(dst))) ? -EFAULT : 0)
+#define put_user_struct(uptr, src)	(copy_to_user((uptr), (src), sizeof(*(src))) ? -EFAULT : 0)
+
+/* Fault in every page of the range for reading (or writing) before a lock is taken. 0 or -EFAULT. */
+int fault_in_user(const void __user *p, size_t n, bool write) must_check;
+
+#endif
