@@ -1,0 +1,36 @@
+/*
+ * signal.h - what lower layers may do with signals. A border header: proc/signal.c defines all of it.
+ */
+#ifndef KERNEL_SIGNAL_H
+#define KERNEL_SIGNAL_H
+
+#include <abi/signal.h>
+#include <kernel/task.h>
+
+/* Synchronous, for current: cannot be ignored or blocked without killing it (faults). */
+void signal_force_fault(int sig, int si_code, vaddr_t addr);
+void signal_send_current(int sig);				/* e.g. SIGPIPE, SIGXFSZ: SI_KERNEL, to current's thread */
+int signal_send_task(struct task *t, int sig);			/* SI_KERNEL, to its process */
+/* To every process of a group / session leader's group. 0 or -ESRCH. */
+int signal_send_pgrp(int pgrp, int sig);
+void signal_kill_process(struct process *p);			/* SIGKILL to all its threads; OOM killer, exec */
+
+/* Job control, for the tty layer. */
+int process_group(void);		/* current's pgrp */
+int process_session(void);		/* current's sid */
+bool process_is_session_leader(void);
+bool process_group_orphaned(int pgrp);
+bool process_group_in_session(int pgrp, int session);
+bool signal_ignored_or_blocked(int sig);	/* by current */
+struct tty;
+struct tty *process_tty_get(void);		/* controlling terminal; returns a reference or NULL */
+void process_tty_set(struct tty *tty);		/* of current's session; consumes nothing */
+void session_tty_clear(int session);		/* all processes of the session lose it */
+
+/* System calls return these inside the kernel; the signal code turns them into EINTR or a restart. */
+#define ERESTARTSYS		512	/* restart if SA_RESTART */
+#define ERESTARTNOINTR		513	/* always restart */
+#define ERESTARTNOHAND		514	/* restart only when no handler runs */
+#define ERESTART_RESTARTBLOCK	516	/* restart through restart_syscall */
+
+#endif
