@@ -1,0 +1,53 @@
+/*
+ * procfs.h - how subsystems put files into /proc (and /sys).
+ *
+ * A plain entry is a function that prints the whole file into a text buffer at open (first read), as seq_file does for
+ * small files. Per-process entries are registered by proc/ in the same way with the process as argument.
+ */
+#ifndef FS_PROCFS_H
+#define FS_PROCFS_H
+
+#include <fs/fs.h>
+#include <lib/text.h>
+
+struct task;
+
+/* path: "meminfo", "sys/vm/swappiness", "pressure/memory": directories are made on the way. */
+struct proc_file {
+	const char	*path;
+	u32		mode;			/* 0444, 0644 … */
+	int		(*show)(struct text *out, void *arg);			/* 0 or -errno */
+	ssize_t		(*write)(const char *buf, size_t n, void *arg);	/* NUL-terminated copy; bytes used or -errno */
+	const struct file_ops *ops;		/* instead of show/write, for big or seekable files */
+	void		*arg;
+};
+void proc_register(const struct proc_file *f);			/* boot time; panics on failure */
+void proc_register_all(const struct proc_file *f, unsigned n);
+int proc_symlink(const char *path, const char *target);
+/* Integer sysctls: min/max checked, -EINVAL outside. */
+void proc_register_int(const char *path, u32 mode, int *value, int lo, int hi);
+void proc_register_ulong(const char *path, u32 mode, unsigned long *value);
+
+/* Per-process files: under /proc/PID and, with task set, /proc/PID/task/TID too. Registered by proc/. */
+struct proc_pid_file {
+	const char	*name;
+	u32		mode;
+	bool		per_task;
+	int		(*show)(struct text *out, struct task *t);
+	ssize_t		(*write)(const char *buf, size_t n, struct task *t);
+	int		(*link)(struct task *t, struct path *out);	/* magic symlink */
+	const struct file_ops *ops;		/* f->priv = struct task * with a reference */
+};
+void proc_register_pid(const struct proc_pid_file *files, unsigned n);
+
+/* border, defined by proc/: iterate over processes and threads for readdir and lookup. Return a reference or NULL. */
+struct task *proc_find_process(int pid);			/* a leader */
+struct task *proc_find_thread(int pid, int tid);
+struct task *proc_next_process(int after_pid);		/* lowest pid above */
+struct task *proc_next_thread(int pid, int after_tid);
+void proc_task_owner(struct task *t, u32 *uid, u32 *gid);
+
+/* The same for sysfs: path below /sys. */
+void sysfs_register(const struct proc_file *f);
+
+#endif
