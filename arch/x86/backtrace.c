@@ -1,0 +1,31 @@
+/*
+ * backtrace.c - walks saved frame pointers. Never faults: each step must stay in mapped kernel stacks.
+ */
+#include <arch/page.h>
+#include <arch/layout.h>
+#include <kernel/panic.h>
+#include <kernel/printk.h>
+
+bool kernel_address_readable(vaddr_t addr) weak;
+
+static bool plausible(vaddr_t fp)
+{
+	if (fp < page_offset_base || fp % 8 || fp > -4096UL)
+		return false;
+	return !kernel_address_readable || (kernel_address_readable(fp) && kernel_address_readable(fp + 8));
+}
+
+void backtrace_print(vaddr_t fp, vaddr_t pc)
+{
+	for (int depth = 0; depth < 32; depth++) {
+		pr_emerg("  [<%016lx>] %pS\n", pc, (void *)pc);
+		if (!plausible(fp))
+			return;
+		pc = ((vaddr_t *)fp)[1];
+		if (!pc || pc < KERNEL_BASE)
+			return;
+		if (((vaddr_t *)fp)[0] <= fp)
+			return;
+		fp = ((vaddr_t *)fp)[0];
+	}
+}

@@ -1,0 +1,2 @@
+# Generated headers and images of the x86 machine layer.
+generated :=

@@ -1,0 +1,26 @@
+/*
+ * cpu.h - which CPUs there are. Numbers are dense: 0 is the boot CPU.
+ */
+#ifndef KERNEL_CPU_H
+#define KERNEL_CPU_H
+
+#include <kernel/percpu.h>
+
+DECLARE_PER_CPU(unsigned, cpu_number);
+#define cpu_id()	this_cpu_read(cpu_number)
+
+extern unsigned nr_cpus;		/* CPUs that run; constant after smp_init() */
+extern u64 cpu_online_mask;		/* bit n: CPU n takes interrupts and runs tasks */
+
+#define for_each_cpu(cpu)	for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
+
+/* Started one by one by smp_init(); each enters cpu_idle_loop() through sched_init_cpu(). */
+void smp_init(void);
+
+/* Ask a CPU to look for work: its next return to user mode, or its idle loop, calls schedule(). */
+void cpu_kick(unsigned cpu);
+/* Run fn(arg) in hard interrupt context on each CPU of the mask but this one, and wait until all have. */
+void cpu_call(u64 mask, void (*fn)(void *arg), void *arg);
+void cpu_stop_others(void);		/* for panic and power-off */
+
+#endif

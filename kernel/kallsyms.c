@@ -1,0 +1,73 @@
+/*
+ * kallsyms.c - names for kernel addresses, from the table that tools/kallsyms.py makes at link time.
+ */
+#include <arch/page.h>
+#include <kernel/panic.h>
+#include <lib/string.h>
+
+extern const u32 kallsyms_start[];	/* count, offsets[count], marks[count / 16], names */
+const char *symbol_name(unsigned long addr, unsigned long *offset);
+
+static u32 count(void)
+{
+	return kallsyms_start[0];
+}
+
+/* Name number i: length byte, kind, characters (not terminated). */
+static const u8 *name_at(u32 i)
+{
+	const u32 *marks = kallsyms_start + 1 + count();
+	const u8 *names = (const u8 *)(marks + DIV_ROUND_UP(count(), 16));
+	const u8 *p = names + marks[i / 16];
+
+	for (u32 k = i % 16; k; k--)
+		p += 1 + p[0];
+	return p;
+}
+
+const char *kallsyms_lookup(vaddr_t addr, unsigned long *offset, unsigned long *size)
+{
+	static char name[256];		/* backtraces are printed by one CPU at a time */
+	const u32 *offsets = kallsyms_start + 1;
+	u32 lo = 0, hi = count(), at;
+	const u8 *p;
+
+	if (addr < KERNEL_IMAGE_BASE || !hi || addr - KERNEL_IMAGE_BASE < offsets[0] ||
+	    addr - KERNEL_IMAGE_BASE > offsets[hi - 1] + 0x10000)
+		return NULL;
+	at = (u32)(addr - KERNEL_IMAGE_BASE);
+	while (hi - lo > 1) {
+		u32 mid = (lo + hi) / 2;
+
+		if (offsets[mid] <= at)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	p = name_at(lo);
+	memcpy(name, p + 2, p[0] - 1);
+	name[p[0] - 1] = '\0';
+	*offset = at - offsets[lo];
+	*size = lo + 1 < count() ? offsets[lo + 1] - offsets[lo] : 0;
+	return name;
+}
+
+vaddr_t kallsyms_address(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (u32 i = 0; i < count(); i++) {
+		const u8 *p = name_at(i);
+
+		if (p[0] - 1u == len && memcmp(p + 2, name, len) == 0)
+			return KERNEL_IMAGE_BASE + kallsyms_start[1 + i];
+	}
+	return 0;
+}
+
+const char *symbol_name(unsigned long addr, unsigned long *offset)
+{
+	unsigned long size;
+
+	return kallsyms_lookup(addr, offset, &size);
+}
