@@ -1,0 +1,167 @@
+/* mm_threads.c - one address space, many threads: faults, maps and unmaps at the same time. */
+#include "t.h"
+#include <pthread.h>
+
+enum { N = 4, PAGES = 200 };
+static char *area;
+static volatile int stop;
+
+static void *touch_all(void *arg)
+{
+	long me = (long)arg;
+
+	for (int i = 0; i < PAGES; i++)
+		__atomic_fetch_add((int *)(area + i * PG) + 1 + me, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void run(void *(*fn)(void *))
+{
+	pthread_t t[N];
+
+	for (long i = 0; i < N; i++)
+		if (pthread_create(&t[i], NULL, fn, (void *)i))
+			REQUIRE(!"pthread_create");
+	for (int i = 0; i < N; i++)
+		pthread_join(t[i], NULL);
+}
+
+TEST(same_pages)
+{
+	int bad = 0;
+
+	area = t_anon(PAGES);
+	run(touch_all);
+	for (int i = 0; i < PAGES; i++)
+		for (int k = 0; k < N; k++)
+			bad += ((int *)(area + i * PG))[1 + k] != 1;
+	EXPECT_EQ(bad, 0);
+	munmap(area, PAGES * PG);
+}
+
+static void *map_unmap(void *arg)
+{
+	for (int i = 0; i < 100; i++) {
+		char *p = t_anon(1 + i % 7);
+
+		if (p == MAP_FAILED || *p)
+			return (void *)1;
+		memset(p, (long)arg + 1, PG * (1 + i % 7));
+		if (p[PG * (1 + i % 7) - 1] != (char)((long)arg + 1))
+			CHECK(!"contents");
+		munmap(p, PG * (1 + i % 7));
+	}
+	return NULL;
+}
+
+TEST(map_and_unmap)
+{
+	run(map_unmap);
+}
+
+static void *flip(void *arg)
+{
+	while (!stop) {
+		mprotect(area, 8 * PG, PROT_READ);
+		mprotect(area, 8 * PG, PROT_READ | PROT_WRITE);
+	}
+	return NULL;
+}
+
+static void fixup(int sig, siginfo_t *si, void *uc)
+{
+	sched_yield();
+}
+
+TEST(writers_against_mprotect)
+{
+	struct sigaction sa = { .sa_sigaction = fixup, .sa_flags = SA_SIGINFO };
+	pthread_t t;
+
+	area = t_anon(8);
+	stop = 0;
+	sigaction(SIGSEGV, &sa, NULL);
+	pthread_create(&t, NULL, flip, NULL);
+	for (int i = 0; i < 400; i++)
+		((volatile char *)area)[i % 8 * PG] = i;
+	stop = 1;
+	pthread_join(t, NULL);
+	signal(SIGSEGV, SIG_DFL);
+	EXPECT_EQ(area[7 * PG], (char)399);
+	munmap(area, 8 * PG);
+}
+
+/* A page taken away on one CPU must be gone on the other: the old contents must not be seen. */
+static volatile int phase;
+
+static void *observer(void *arg)
+{
+	char *p = area;
+
+	while (phase != 1)
+		sched_yield();
+	CHECK(*(volatile char *)p == 1);
+	phase = 2;
+	while (phase != 3)
+		sched_yield();
+	CHECK(*(volatile char *)p == 0);
+	return NULL;
+}
+
+TEST(dontneed_reaches_other_threads)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 20; i++) {
+		area = t_anon(1);
+		phase = 0;
+		pthread_create(&t, NULL, observer, NULL);
+		*area = 1;
+		phase = 1;
+		while (phase != 2)
+			sched_yield();
+		madvise(area, PG, MADV_DONTNEED);
+		phase = 3;
+		pthread_join(t, NULL);
+		munmap(area, PG);
+	}
+}
+
+static void *writer(void *arg)
+{
+	while (!stop)
+		for (int i = 0; i < 16; i++)
+			__atomic_fetch_add((int *)(area + i * PG), 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* fork while another thread writes: parent and child must part cleanly, no write lost in the parent. */
+TEST(fork_under_writers)
+{
+	pthread_t t;
+	int st, bad = 0;
+
+	area = t_anon(16);
+	memset(area, 0, 16 * PG);
+	stop = 0;
+	pthread_create(&t, NULL, writer, NULL);
+	for (int i = 0; i < 10; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			int v = *(volatile int *)(area + 3 * PG);
+
+			for (int k = 0; k < 50; k++)
+				sched_yield();
+			_exit(*(volatile int *)(area + 3 * PG) != v);
+		}
+		waitpid(pid, &st, 0);
+		bad += st != 0;
+	}
+	stop = 1;
+	pthread_join(t, NULL);
+	EXPECT_EQ(bad, 0);
+	for (int i = 1; i < 16; i++)
+		EXPECT_EQ(*(int *)(area + i * PG), *(int *)area);
+	munmap(area, 16 * PG);
+}
