@@ -6,13 +6,10 @@
 
 #include <kernel/percpu.h>
 
-DECLARE_PER_CPU(unsigned, cpu_number);
-#define cpu_id()	this_cpu_read(cpu_number)
-
-extern unsigned nr_cpus;		/* CPUs that run; constant after smp_init() */
-extern u64 cpu_online_mask;		/* bit n: CPU n takes interrupts and runs tasks */
-
+/* cpu_id(), nr_cpus, cpu_online(cpu), cpu_online_mask come from <arch/percpu.h>. */
+#ifndef for_each_cpu
 #define for_each_cpu(cpu)	for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
+#endif
 
 /* Started one by one by smp_init(); each enters cpu_idle_loop() through sched_init_cpu(). */
 void smp_init(void);

@@ -18,6 +18,6 @@
 #define this_cpu_sub(var, n)	this_cpu_add(var, -(typeof(var))(n))
 #define this_cpu_inc(var)	this_cpu_add(var, 1)
 #define this_cpu_dec(var)	this_cpu_add(var, -1)
-#define per_cpu(var, cpu)	(*per_cpu_ptr(var, cpu))
+#define per_cpu(var, cpu)	(*per_cpu_ptr(var, cpu))	/* an lvalue */
 
 #endif

@@ -18,7 +18,7 @@ static always_inline void irq_disable(void)
 {
 	__asm__ volatile("cli" ::: "memory");
 }
-static always_inline bool irq_enabled(void)
+static always_inline bool irqs_enabled(void)
 {
 	unsigned long f;
 
@@ -38,7 +38,7 @@ static always_inline void irq_restore(unsigned long f)
 		irq_enable();
 }
 /* Enable interrupts and wait for one, with no gap between. */
-static always_inline void irq_enable_and_halt(void)
+static always_inline void cpu_idle_wait(void)
 {
 	__asm__ volatile("sti; hlt" ::: "memory");
 }

@@ -26,6 +26,11 @@ static always_inline unsigned long this_cpu_offset(void)
 #define per_cpu_ptr(var, cpu)	((typeof(var) *)((char *)&(var) + percpu_offset[cpu]))
 #define this_cpu_ptr(var)	((typeof(var) *)((char *)&(var) + this_cpu_offset()))
 
+/* The same as lvalues. */
+#define DEFINE_PERCPU(type, name)	DEFINE_PER_CPU(type, name)
+#define DECLARE_PERCPU(type, name)	DECLARE_PER_CPU(type, name)
+#define this_cpu(var)			(*this_cpu_ptr(var))
+
 #define this_cpu_read(var) ({								\
 	typeof(var) tcr_v;								\
 	__asm__ volatile("mov %%gs:%1, %0" : "=r"(tcr_v) : "m"(var));			\
@@ -47,5 +52,18 @@ static always_inline unsigned long this_cpu_offset(void)
 	typeof(var) tcx_v = (val);							\
 	__asm__ volatile("xchg %0, %%gs:%1" : "+r"(tcx_v), "+m"(var));			\
 	tcx_v; })
+
+DECLARE_PER_CPU(unsigned, cpu_number);
+extern unsigned nr_cpus;		/* CPUs that run, numbered from 0; constant after smp_init() */
+extern u64 cpu_online_mask;		/* bit n: CPU n takes interrupts and runs tasks */
+
+static always_inline unsigned cpu_id(void)
+{
+	return this_cpu_read(cpu_number);
+}
+static inline bool cpu_online(unsigned cpu)
+{
+	return __atomic_load_n(&cpu_online_mask, __ATOMIC_RELAXED) >> cpu & 1;
+}
 
 #endif

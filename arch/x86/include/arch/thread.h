@@ -1,5 +1,5 @@
 /*
- * thread.h - what the machine layer keeps in each task, and how to find the current one.
+ * thread.h - what the machine layer keeps in each task, and how one task gives the CPU to another.
  */
 #ifndef ARCH_THREAD_H
 #define ARCH_THREAD_H
@@ -12,7 +12,7 @@ struct fpu_state;
 struct arch_thread {
 	unsigned long		sp;		/* kernel stack pointer while not running */
 	unsigned long		fs_base, gs_base;	/* of user mode, while not running */
-	struct fpu_state	*fpu;		/* NULL until user mode first ran with one */
+	struct fpu_state	*fpu;		/* NULL for kernel threads */
 };
 
 DECLARE_PER_CPU(struct task *, current_task);
@@ -25,5 +25,27 @@ static always_inline struct task *get_current(void)
 	__asm__("movq %%gs:%1, %0" : "=r"(t) : "m"(current_task));
 	return t;
 }
+
+/*
+ * Give the CPU to `next`: stack, user segment bases, FPU, current. The address space has been switched before.
+ * Interrupts off. Returns when prev runs again, with the task that ran just before it on this CPU.
+ */
+struct task *switch_to(struct task *prev, struct task *next);
+
+/* First switch to t calls sched_first_run(prev), then fn(arg), then task_exit(its result). t->kstack is set. */
+void arch_thread_setup_kernel(struct task *t, int (*fn)(void *), void *arg);
+/*
+ * First switch to child calls sched_first_run(prev) and returns to user mode with a copy of the parent's registers, rax 0.
+ * new_sp 0: the same. Sets child->frame. 0 or -ENOMEM.
+ */
+int arch_thread_fork(struct task *child, const struct task *parent, unsigned long new_sp, bool set_tls,
+		     unsigned long tls) must_check;
+/* exec: fresh user registers; current's frame, TLS bases and FPU state become those of a new program. 0 or -ENOMEM. */
+int arch_thread_exec(struct task *t, unsigned long ip, unsigned long sp) must_check;
+/* For a kernel thread that has become a user process (init): leaves for user mode with t->frame. Never returns. */
+noreturn void arch_enter_user(void);
+void arch_thread_free(struct task *t);
+
+#define ARCH_FRAME(kstack)	((struct trapframe *)((char *)(kstack) + KSTACK_SIZE) - 1)
 
 #endif

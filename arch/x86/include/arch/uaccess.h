@@ -1,0 +1,90 @@
+/*
+ * uaccess.h - the instructions that touch user memory. Only mm/uaccess.c and the macros of <mm/uaccess.h> use these.
+ *
+ * Each access has an entry in the exception table; between STAC and CLAC nothing else happens. On a CPU without SMAP boot
+ * turns those two into no-operations. An address that is no user address faults or is refused by access_ok(); one in the
+ * non-canonical hole raises #GP, which the exception table handles like a page fault.
+ */
+#ifndef ARCH_UACCESS_H
+#define ARCH_UACCESS_H
+
+#include <abi/errno.h>
+#include <lib/types.h>
+
+#define TASK_SIZE	0x7ffffffff000UL		/* default end of user space: 47 bits less a guard page */
+#define TASK_SIZE_L5	0xfffffffffff000UL		/* reachable by explicit hints with 5-level tables */
+
+static always_inline bool access_ok(const void __user *p, size_t n)
+{
+	unsigned long end = (unsigned long)p + n;
+
+	return end >= n && (long)end >= 0;
+}
+
+#define EX_TABLE(from, to)								\
+	".pushsection __ex_table, \"a\"\n\t.balign 4\n\t"				\
+	".long (" #from ") - ., (" #to ") - .\n\t.popsection\n\t"
+#define SMAP_SITE	".pushsection .smap_sites, \"a\"\n\t.long 661b - .\n\t.popsection\n\t"
+#define STAC		"661: .byte 0x0f, 0x01, 0xcb\n\t" SMAP_SITE
+#define CLAC		"661: .byte 0x0f, 0x01, 0xca\n\t" SMAP_SITE
+
+/* Bytes not copied. The ranges have passed access_ok(). */
+size_t raw_copy_to_user(void __user *dst, const void *src, size_t n);
+size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
+size_t raw_clear_user(void __user *dst, size_t n);
+/* Length including NUL; n + 1 when there is none in n bytes; 0 on a fault. */
+size_t raw_strnlen_user(const char __user *s, size_t n);
+/* Length without NUL; n when there is none in n bytes; -EFAULT. */
+ssize_t raw_strncpy_from_user(char *dst, const char __user *src, size_t n);
+
+#define RAW_GET(type, mov, reg)								\
+	__asm__ volatile(STAC "1: " mov " %[p], %" reg "[v]\n2: " CLAC			\
+		".pushsection .text.fixup, \"ax\"\n3: movl %[ef], %[e]\n\txorl %k[v], %k[v]\n\tjmp 2b\n\t.popsection\n\t" \
+		EX_TABLE(1b, 3b)							\
+		: [e] "+r"(err), [v] "=&r"(v) : [p] "m"(*(const type *)p), [ef] "i"(-EFAULT))
+
+/* Checks the address. *out is 0 after a failure. 0 or -EFAULT. */
+static always_inline int raw_get_user(u64 *out, const void __user *p, size_t size)
+{
+	int err = 0;
+	u64 v = 0;
+
+	if (unlikely(!access_ok(p, size))) {
+		*out = 0;
+		return -EFAULT;
+	}
+	switch (size) {
+	case 1: RAW_GET(u8, "movzbl", "k"); break;
+	case 2: RAW_GET(u16, "movzwl", "k"); break;
+	case 4: RAW_GET(u32, "movl", "k"); break;
+	default: RAW_GET(u64, "movq", "q"); break;
+	}
+	*out = v;
+	return err;
+}
+
+#define RAW_PUT(type, mov, reg)								\
+	__asm__ volatile(STAC "1: " mov " %" reg "[v], %[p]\n2: " CLAC			\
+		".pushsection .text.fixup, \"ax\"\n3: movl %[ef], %[e]\n\tjmp 2b\n\t.popsection\n\t" \
+		EX_TABLE(1b, 3b)							\
+		: [e] "+r"(err), [p] "=m"(*(type *)p) : [v] "q"(v), [ef] "i"(-EFAULT))
+
+static always_inline int raw_put_user(u64 v, void __user *p, size_t size)
+{
+	int err = 0;
+
+	if (unlikely(!access_ok(p, size)))
+		return -EFAULT;
+	switch (size) {
+	case 1: RAW_PUT(u8, "movb", "b"); break;
+	case 2: RAW_PUT(u16, "movw", "w"); break;
+	case 4: RAW_PUT(u32, "movl", "k"); break;
+	default: RAW_PUT(u64, "movq", "q"); break;
+	}
+	return err;
+}
+
+/* For futexes: *old becomes what was there; stored when it equalled `expected`. 0 or -EFAULT. */
+int raw_cmpxchg_user32(u32 __user *p, u32 expected, u32 new, u32 *old) must_check;
+
+#endif
