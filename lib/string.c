@@ -1,41 +1,108 @@
 /*
- * string.c - C string functions for a kernel without libc (the host build has libc's), and a few of our own.
+ * string.c - memory blocks and C strings.
+ *
+ * The block functions move eight words per turn: under software emulation that is two to five times faster than
+ * the rep instructions, and on silicon it loses little for the sizes a kernel copies. Compiled with -fno-builtin, or
+ * the compiler would turn memcpy into a call of memcpy. Weak: an architecture may bring its own in assembly. The host
+ * build uses the C library's and tests these under other names.
  */
-#include <abi/errno.h>
 #include <lib/string.h>
 
-#ifdef __QUIRE__
-int memcmp(const void *a, const void *b, size_t n)
+typedef unsigned long word_t __attribute__((may_alias, aligned(1)));
+#define WORD	sizeof(unsigned long)
+
+weak void *memcpy(void *dst, const void *src, size_t n)
+{
+	u8 *d = dst;
+	const u8 *s = src;
+
+	for (; n >= 8 * WORD; n -= 8 * WORD, d += 8 * WORD, s += 8 * WORD) {
+		word_t *dw = (word_t *)d;
+		const word_t *sw = (const word_t *)s;
+
+		dw[0] = sw[0]; dw[1] = sw[1]; dw[2] = sw[2]; dw[3] = sw[3];
+		dw[4] = sw[4]; dw[5] = sw[5]; dw[6] = sw[6]; dw[7] = sw[7];
+	}
+	for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
+		*(word_t *)d = *(const word_t *)s;
+	while (n--)
+		*d++ = *s++;
+	return dst;
+}
+
+static void copy_backwards(u8 *d, const u8 *s, size_t n)
+{
+	for (d += n, s += n; n >= WORD; n -= WORD) {
+		d -= WORD;
+		s -= WORD;
+		*(word_t *)d = *(const word_t *)s;
+	}
+	while (n--)
+		*--d = *--s;
+}
+
+weak void *memmove(void *dst, const void *src, size_t n)
+{
+	u8 *d = dst;
+	const u8 *s = src;
+
+	if ((uintptr_t)d - (uintptr_t)s < n) {		/* dst starts inside src */
+		copy_backwards(d, s, n);
+		return dst;
+	}
+	/* Word by word is safe upwards even when they overlap; eight at a time as memcpy loads is not. */
+	for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
+		*(word_t *)d = *(const word_t *)s;
+	while (n--)
+		*d++ = *s++;
+	return dst;
+}
+
+weak void *memset(void *dst, int c, size_t n)
+{
+	u8 *d = dst;
+	unsigned long w = (u8)c * (~0UL / 255);
+
+	for (; n >= 8 * WORD; n -= 8 * WORD, d += 8 * WORD) {
+		word_t *dw = (word_t *)d;
+
+		dw[0] = w; dw[1] = w; dw[2] = w; dw[3] = w;
+		dw[4] = w; dw[5] = w; dw[6] = w; dw[7] = w;
+	}
+	for (; n >= WORD; n -= WORD, d += WORD)
+		*(word_t *)d = w;
+	while (n--)
+		*d++ = (u8)c;
+	return dst;
+}
+
+weak int memcmp(const void *a, const void *b, size_t n)
 {
 	const u8 *x = a, *y = b;
 
-	for (; n >= 8 && *(const u64 *)x == *(const u64 *)y; n -= 8) {
-		x += 8;
-		y += 8;
-	}
-	for (; n; n--, x++, y++) {
+	for (; n >= WORD && *(const word_t *)x == *(const word_t *)y; n -= WORD, x += WORD, y += WORD)
+		;
+	for (; n; n--, x++, y++)
 		if (*x != *y)
-			return *x - *y;
-	}
+			return *x < *y ? -1 : 1;
 	return 0;
 }
 
-void *memchr(const void *s, int c, size_t n)
+void *memchr(const void *p, int c, size_t n)
 {
-	for (const u8 *p = s; n; n--, p++) {
-		if (*p == (u8)c)
-			return (void *)p;
-	}
+	for (const u8 *b = p; n; n--, b++)
+		if (*b == (u8)c)
+			return (void *)b;
 	return NULL;
 }
 
 size_t strlen(const char *s)
 {
-	const char *p = s;
+	const char *e = s;
 
-	while (*p)
-		p++;
-	return p - s;
+	while (*e)
+		e++;
+	return e - s;
 }
 
 size_t strnlen(const char *s, size_t n)
@@ -56,98 +123,61 @@ int strcmp(const char *a, const char *b)
 
 int strncmp(const char *a, const char *b, size_t n)
 {
-	for (; n && *a && *a == *b; n--, a++, b++)
+	for (; n && *a && *a == *b; a++, b++, n--)
 		;
 	return n ? (u8)*a - (u8)*b : 0;
 }
 
-static int lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 32 : (u8)c;
-}
-
 int strcasecmp(const char *a, const char *b)
 {
-	for (; *a && lower(*a) == lower(*b); a++, b++)
+	for (; *a && char_to_lower(*a) == char_to_lower(*b); a++, b++)
 		;
-	return lower(*a) - lower(*b);
+	return (u8)char_to_lower(*a) - (u8)char_to_lower(*b);
 }
 
 char *strchr(const char *s, int c)
 {
-	for (;; s++) {
-		if (*s == (char)c)
-			return (char *)s;
+	for (; *s != (char)c; s++)
 		if (!*s)
 			return NULL;
-	}
+	return (char *)s;
 }
 
 char *strrchr(const char *s, int c)
 {
-	const char *found = NULL;
+	const char *last = NULL;
 
-	for (;; s++) {
+	do {
 		if (*s == (char)c)
-			found = s;
-		if (!*s)
-			return (char *)found;
-	}
+			last = s;
+	} while (*s++);
+	return (char *)last;
 }
 
-char *strstr(const char *s, const char *find)
+char *strstr(const char *s, const char *what)
 {
-	size_t n = strlen(find);
+	size_t n = strlen(what);
 
-	for (;; s++) {
-		if (strncmp(s, find, n) == 0)
-			return (char *)s;
+	for (; strncmp(s, what, n); s++)
 		if (!*s)
 			return NULL;
-	}
-}
-#endif
-
-ssize_t strscpy(char *dst, const char *src, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++) {
-		dst[i] = src[i];
-		if (!src[i])
-			return (ssize_t)i;
-	}
-	if (size)
-		dst[size - 1] = '\0';
-	return -E2BIG;
+	return (char *)s;
 }
 
-bool str_has_prefix(const char *s, const char *prefix)
+size_t strspn(const char *s, const char *accept)
 {
-	return strncmp(s, prefix, strlen(prefix)) == 0;
+	const char *p = s;
+
+	while (*p && strchr(accept, *p))
+		p++;
+	return p - s;
 }
 
-static int digit_value(char c)
+size_t strcspn(const char *s, const char *reject)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
-}
+	const char *p = s;
 
-u64 str_to_u64(const char *s, const char **end, int base)
-{
-	u64 v = 0;
-
-	if ((base == 0 || base == 16) && s[0] == '0' && (s[1] | 0x20) == 'x' && digit_value(s[2]) < 16) {
-		s += 2;
-		base = 16;
-	} else if (base == 0) {
-		base = s[0] == '0' ? 8 : 10;
-	}
-	for (; digit_value(*s) < base; s++)
-		v = v * base + digit_value(*s);
-	if (end)
-		*end = s;
-	return v;
+	while (*p && !strchr(reject, *p))
+		p++;
+	return p - s;
 }

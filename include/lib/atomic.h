@@ -60,28 +60,28 @@ typedef struct { long v; } atomic_long_t;
 /* Bits of an unsigned long shared between CPUs. */
 static inline void set_bit(unsigned nr, unsigned long *p)
 {
-	__atomic_fetch_or(p + nr / 64, 1UL << (nr % 64), __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(p + nr / BITS_PER_LONG, 1UL << (nr % BITS_PER_LONG), __ATOMIC_SEQ_CST);
 }
 
 static inline void clear_bit(unsigned nr, unsigned long *p)
 {
-	__atomic_fetch_and(p + nr / 64, ~(1UL << (nr % 64)), __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(p + nr / BITS_PER_LONG, ~(1UL << (nr % BITS_PER_LONG)), __ATOMIC_SEQ_CST);
 }
 
 static inline bool test_bit(unsigned nr, const unsigned long *p)
 {
-	return (READ_ONCE(p[nr / 64]) >> (nr % 64)) & 1;
+	return (READ_ONCE(p[nr / BITS_PER_LONG]) >> (nr % BITS_PER_LONG)) & 1;
 }
 
 /* These return the bit's old value. */
 static inline bool test_and_set_bit(unsigned nr, unsigned long *p)
 {
-	return (__atomic_fetch_or(p + nr / 64, 1UL << (nr % 64), __ATOMIC_SEQ_CST) >> (nr % 64)) & 1;
+	return (__atomic_fetch_or(p + nr / BITS_PER_LONG, 1UL << (nr % BITS_PER_LONG), __ATOMIC_SEQ_CST) >> (nr % BITS_PER_LONG)) & 1;
 }
 
 static inline bool test_and_clear_bit(unsigned nr, unsigned long *p)
 {
-	return (__atomic_fetch_and(p + nr / 64, ~(1UL << (nr % 64)), __ATOMIC_SEQ_CST) >> (nr % 64)) & 1;
+	return (__atomic_fetch_and(p + nr / BITS_PER_LONG, ~(1UL << (nr % BITS_PER_LONG)), __ATOMIC_SEQ_CST) >> (nr % BITS_PER_LONG)) & 1;
 }
 
 #endif

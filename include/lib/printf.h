@@ -1,8 +1,10 @@
 /*
- * printf.h - formatting into a buffer. Same on kernel and host.
+ * printf.h - formatted text.
  *
- * Conversions: d i u x X o c s p %, with flags - 0 + space #, width, precision, *, and h hh l ll z t j. Ours besides:
- *	%pS  symbol+offset of a kernel address
+ * Understands flags -+ #0, width and precision (numbers or *), h hh l ll z t j, and d i u o x X c s p %%.
+ * %pS prints an address as symbol+0xoff/0xsize, %ps without the offset, through printf_symbol.
+ * No floating point. The functions have a k so that a host build can link the C library's too; the usual names
+ * mean ours wherever this header is included.
  */
 #ifndef LIB_PRINTF_H
 #define LIB_PRINTF_H
@@ -10,10 +12,17 @@
 #include <stdarg.h>
 #include <lib/types.h>
 
-/* As C99: the length the whole text has; always terminated when size > 0. */
-int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
-int ksnprintf(char *buf, size_t size, const char *fmt, ...) printf_like(3, 4);
-/* What was really stored, without the NUL. */
-int kscnprintf(char *buf, size_t size, const char *fmt, ...) printf_like(3, 4);
+/* Like C's: always terminated when n > 0; returns the length that the whole text has, even when cut. */
+int kvsnprintf(char *buf, size_t n, const char *fmt, va_list ap) printf_like(3, 0);
+int ksnprintf(char *buf, size_t n, const char *fmt, ...) printf_like(3, 4);
+/* Returns what is in the buffer: at most n - 1. */
+int kscnprintf(char *buf, size_t n, const char *fmt, ...) printf_like(3, 4);
+
+#define snprintf	ksnprintf
+#define vsnprintf	kvsnprintf
+#define scnprintf	kscnprintf
+
+/* Writes the name of addr (with "+0xoff/0xsize" if `offset`) to buf; false when unknown. NULL until symbols exist. */
+extern bool (*printf_symbol)(char *buf, size_t n, unsigned long addr, bool offset);
 
 #endif

@@ -40,6 +40,8 @@ typedef s64 loff_t;
 #define U64_MAX		(~(u64)0)
 #define S64_MAX		((s64)(U64_MAX >> 1))
 
+#define BITS_PER_LONG	((unsigned)sizeof(long) * 8)
+
 #define KIB(n)		((u64)(n) << 10)
 #define MIB(n)		((u64)(n) << 20)
 #define GIB(n)		((u64)(n) << 30)

@@ -1,0 +1,23 @@
+/*
+ * hash.h - spreading keys over tables; not for secrets.
+ */
+#ifndef LIB_HASH_H
+#define LIB_HASH_H
+
+#include <lib/types.h>
+
+/* Multiplication by an odd number near 2^64 / golden ratio; the top bits are the mixed ones. */
+static inline u64 hash_u64(u64 x, unsigned bits)
+{
+	return (x * 0x9e3779b97f4a7c15ull) >> (64 - bits);
+}
+static inline unsigned hash_ptr(const void *p, unsigned bits)
+{
+	return (unsigned)hash_u64((u64)(uintptr_t)p, bits);
+}
+#define hash_long(x, bits)	((unsigned)hash_u64((u64)(x), (bits)))
+
+u32 hash_bytes(const void *p, size_t n, u32 seed);
+u32 crc32(u32 crc, const void *p, size_t n);	/* IEEE 802.3; start with 0 */
+
+#endif
