@@ -3,10 +3,10 @@
  */
 #include <arch/page.h>
 #include <kernel/panic.h>
+#include <lib/printf.h>
 #include <lib/string.h>
 
 extern const u32 kallsyms_start[];	/* count, offsets[count], marks[count / 16], names */
-const char *symbol_name(unsigned long addr, unsigned long *offset);
 
 static u32 count(void)
 {

@@ -7,8 +7,6 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 
-bool (*printf_symbol)(char *buf, size_t n, unsigned long addr, bool offset);
-
 struct out {
 	char	*buf;
 	size_t	size, len;	/* len counts also what did not fit */
@@ -92,10 +90,15 @@ static void put_number(struct out *o, const struct spec *s, unsigned long long v
 
 static void put_pointer(struct out *o, struct spec *s, unsigned long v, char kind)
 {
-	char name[128];
+	unsigned long offset;
+	const char *name = kind && symbol_name ? symbol_name(v, &offset) : NULL;
 
-	if (kind && printf_symbol && printf_symbol(name, sizeof(name), v, kind == 'S')) {
+	if (name) {
 		put_string(o, s, name);
+		if (kind == 'S' && offset) {
+			put(o, '+');
+			put_number(o, &(struct spec){ .alt = true, .precision = -1 }, offset, false, 16, false);
+		}
 		return;
 	}
 	if (kind) {

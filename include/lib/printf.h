@@ -2,7 +2,7 @@
  * printf.h - formatted text.
  *
  * Understands flags -+ #0, width and precision (numbers or *), h hh l ll z t j, and d i u o x X c s p %%.
- * %pS prints an address as symbol+0xoff/0xsize, %ps without the offset, through printf_symbol.
+ * %pS prints an address as symbol+0xoff, %ps without the offset.
  * No floating point. The functions have a k so that a host build can link the C library's too; the usual names
  * mean ours wherever this header is included.
  */
@@ -22,7 +22,7 @@ int kscnprintf(char *buf, size_t n, const char *fmt, ...) printf_like(3, 4);
 #define vsnprintf	kvsnprintf
 #define scnprintf	kscnprintf
 
-/* Writes the name of addr (with "+0xoff/0xsize" if `offset`) to buf; false when unknown. NULL until symbols exist. */
-extern bool (*printf_symbol)(char *buf, size_t n, unsigned long addr, bool offset);
+/* Border: name and offset of a kernel address, or NULL when unknown. Absent where there are no symbols. */
+const char *symbol_name(unsigned long addr, unsigned long *offset) weak;
 
 #endif
