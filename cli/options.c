@@ -1,0 +1,349 @@
+/*
+ * options.c - the command line. The first word that is not an option ends ours: the rest is the program's.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/quire.h"
+
+enum {
+	OPT_RWDIR = 256,
+	OPT_RODIR,
+	OPT_OVERLAY,
+	OPT_JSON,
+	OPT_DRY_RUN,
+	OPT_MACHINE,
+	OPT_CPU,
+	OPT_ACCEL,
+	OPT_DETERMINISTIC,
+	OPT_TIMEOUT,
+	OPT_WATCHDOG,
+	OPT_APPEND,
+	OPT_KERNEL,
+	OPT_INITRD,
+	OPT_INITRD_EXTRA,
+	OPT_LOG,
+	OPT_ROOT,
+	OPT_ROOTFS,
+	OPT_NO_HOST,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"memory", required_argument, NULL, 'm'},
+	{"cpus", required_argument, NULL, 'p'},
+	{"tty", no_argument, NULL, 't'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"rwdir", required_argument, NULL, OPT_RWDIR},
+	{"rodir", required_argument, NULL, OPT_RODIR},
+	{"overlay-rwdir", required_argument, NULL, OPT_OVERLAY},
+	{"json", required_argument, NULL, OPT_JSON},
+	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	{"machine", required_argument, NULL, OPT_MACHINE},
+	{"cpu", required_argument, NULL, OPT_CPU},
+	{"accel", required_argument, NULL, OPT_ACCEL},
+	{"deterministic", no_argument, NULL, OPT_DETERMINISTIC},
+	{"icount", no_argument, NULL, OPT_DETERMINISTIC},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"watchdog", required_argument, NULL, OPT_WATCHDOG},
+	{"append", required_argument, NULL, OPT_APPEND},
+	{"kernel", required_argument, NULL, OPT_KERNEL},
+	{"initrd", required_argument, NULL, OPT_INITRD},
+	{"initrd-extra", required_argument, NULL, OPT_INITRD_EXTRA},
+	{"log", required_argument, NULL, OPT_LOG},
+	{"root", no_argument, NULL, OPT_ROOT},
+	{"rootfs", required_argument, NULL, OPT_ROOTFS},
+	{"no-host", no_argument, NULL, OPT_NO_HOST},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
+};
+
+static const char help_text[] =
+	"Usage: quire run [OPTIONS] [--] PROGRAM [ARGS]\n"
+	"       quire shell [OPTIONS] [-- PROGRAM [ARGS]]\n"
+	"       quire boot [OPTIONS]\n"
+	"       quire doctor [--accel auto]\n"
+	"\n"
+	"Boot the Quire kernel over this machine's own files, run one program in it, pass its\n"
+	"input, output and exit status through, and show where the memory went.\n"
+	"\n"
+	"  run     run PROGRAM; its exit status is ours\n"
+	"  shell   an interactive shell with job control, on a terminal of its own\n"
+	"  boot    boot only, the kernel's log on the terminal\n"
+	"  doctor  which accelerator, which QEMU, what is missing and how to get it\n"
+	"\n"
+	"The machine\n"
+	"  -m, --memory SIZE      RAM: 64M, 1G; a bare number is MiB (default: a quarter of what\n"
+	"                         is free here, 1G at most)\n"
+	"  -p, --cpus N           processors, 1 to 8 (default 1)\n"
+	"      --accel WHICH      auto, tcg or kvm (default auto: kvm when a probe proved it)\n"
+	"      --machine TYPE     microvm or q35 (default microvm)\n"
+	"      --cpu MODEL        QEMU's -cpu\n"
+	"      --deterministic    count instructions instead of time: two runs are identical\n"
+	"      --append TEXT      more kernel command line\n"
+	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
+	"                         --initrd-extra DIR adds DIR's files to it\n"
+	"Files: the host's root is there read-only, with changes kept in guest memory\n"
+	"      --rwdir DIR        changes below DIR go to the host (GUEST=HOST: seen elsewhere)\n"
+	"      --rodir DIR        DIR, read-only\n"
+	"      --overlay-rwdir DIR  DIR, changes kept in guest memory, also below an --rwdir\n"
+	"      --rootfs DIR       DIR instead of / (its own /bin, /lib ...)\n"
+	"      --no-host          no host files at all: only the initramfs\n"
+	"The program\n"
+	"  -t, --tty              give it a terminal instead of pipes\n"
+	"      --root             run it as root (default: as you)\n"
+	"      --timeout SEC      stop after SEC seconds, status 124\n"
+	"      --watchdog SEC     a guest silent for SEC seconds is stopped (default 60, 0: never)\n"
+	"What is reported\n"
+	"  -q, --quiet            no report\n"
+	"      --json FILE        the report as JSON\n"
+	"      --log FILE         the guest kernel's log\n"
+	"  -v, --verbose          the QEMU command and the kernel's log on stderr\n"
+	"      --dry-run          print the QEMU command, run nothing\n"
+	"\n"
+	"Status: the program's; 128+N when signal N ended it; 124 timeout; 125 quire failed or the\n"
+	"guest died; 126 cannot execute; 127 not found.\n";
+
+void print_help(FILE *to)
+{
+	fputs(help_text, to);
+}
+
+static uint64_t parse_size(const char *text)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (end == text || errno || text[0] == '-')
+		fail("-m %s: not a size", text);
+	switch (*end) {
+	case 'G':
+	case 'g':
+		n <<= 10;
+		/* fall through */
+	case 'M':
+	case 'm':
+		end++;
+		break;
+	case 'K':
+	case 'k':
+		n >>= 10;
+		end++;
+		break;
+	}
+	if (*end == 'B' || *end == 'b')
+		end++;
+	if (*end || n < 4 || n > 1u << 20)
+		fail("-m %s: give 4M to 1024G", text);
+	return (uint64_t)n << 20;
+}
+
+static double parse_seconds(const char *option, const char *text)
+{
+	char *end;
+	double s = strtod(text, &end);
+
+	if (end == text || *end || !(s >= 0) || s > 1e7)
+		fail("--%s %s: not a number of seconds", option, text);
+	return s;
+}
+
+static unsigned int parse_cpus(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 1 || n > 8)
+		fail("-p %s: give 1 to 8", text);
+	return (unsigned int)n;
+}
+
+static char *absolute_dir(const char *option, const char *path)
+{
+	struct stat st;
+	char *real = realpath(path, NULL);
+
+	if (!real)
+		fail("--%s %s: %s", option, path, strerror(errno));
+	if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
+		fail("--%s %s: not a directory", option, path);
+	return real;
+}
+
+static void add_dir(struct options *o, const char *option, enum wire_mount_kind kind, const char *arg)
+{
+	struct shared_dir *d = &o->dirs[o->nr_dirs];
+	const char *equals = strchr(arg, '=');
+
+	if (o->nr_dirs == MAX_DIRS)
+		fail("--%s %s: more than %d folders", option, arg, MAX_DIRS);
+	d->kind = kind;
+	if (equals && arg[0] == '/' && kind != MOUNT_OVERLAY) {
+		d->guest = must_alloc(strndup(arg, (size_t)(equals - arg)));
+		d->host = absolute_dir(option, equals + 1);
+	} else {
+		d->host = absolute_dir(option, arg);
+		d->guest = d->host;
+	}
+	if (!strcmp(d->guest, "/"))
+		fail("--%s /: the root itself stays under its overlay; name the folders you need", option);
+	o->nr_dirs++;
+}
+
+/* A folder inside another must be mounted after it. */
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct shared_dir *)a)->guest, ((const struct shared_dir *)b)->guest);
+}
+
+static void name_tags(struct options *o)
+{
+	unsigned int n = 0;
+
+	qsort(o->dirs, o->nr_dirs, sizeof(o->dirs[0]), by_path);
+	for (unsigned int i = 0; i < o->nr_dirs; i++)
+		if (o->dirs[i].kind != MOUNT_OVERLAY)
+			snprintf(o->dirs[i].tag, sizeof(o->dirs[i].tag), "rw%u", n++);
+}
+
+static enum accel_wish parse_accel(const char *text)
+{
+	if (!strcmp(text, "auto"))
+		return ACCEL_AUTO;
+	if (!strcmp(text, "tcg"))
+		return ACCEL_TCG;
+	if (!strcmp(text, "kvm"))
+		return ACCEL_KVM;
+	fail("--accel %s: give auto, tcg or kvm", text);
+}
+
+static void parse_long(struct options *o, int opt)
+{
+	switch (opt) {
+	case OPT_RWDIR:
+		add_dir(o, "rwdir", MOUNT_RW, optarg);
+		break;
+	case OPT_RODIR:
+		add_dir(o, "rodir", MOUNT_RO, optarg);
+		break;
+	case OPT_OVERLAY:
+		add_dir(o, "overlay-rwdir", MOUNT_OVERLAY, optarg);
+		break;
+	case OPT_ROOTFS:
+		o->rootfs = absolute_dir("rootfs", optarg);
+		break;
+	case OPT_ACCEL:
+		o->accel = parse_accel(optarg);
+		break;
+	case OPT_TIMEOUT:
+		o->timeout_s = parse_seconds("timeout", optarg);
+		break;
+	case OPT_WATCHDOG:
+		o->watchdog_s = parse_seconds("watchdog", optarg);
+		break;
+	case OPT_MACHINE:
+		o->machine = optarg;
+		break;
+	case OPT_CPU:
+		o->cpu_model = optarg;
+		break;
+	case OPT_DETERMINISTIC:
+		o->deterministic = true;
+		break;
+	case OPT_APPEND:
+		o->append = optarg;
+		break;
+	case OPT_KERNEL:
+		o->kernel = optarg;
+		break;
+	case OPT_INITRD:
+		o->initrd = optarg;
+		break;
+	case OPT_INITRD_EXTRA:
+		o->initrd_extra = absolute_dir("initrd-extra", optarg);
+		break;
+	case OPT_JSON:
+		o->json_file = optarg;
+		break;
+	case OPT_LOG:
+		o->log_file = optarg;
+		break;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
+		break;
+	case OPT_ROOT:
+		o->as_root = true;
+		break;
+	case OPT_NO_HOST:
+		o->keep_root = true;
+		break;
+	case OPT_HELP:
+		print_help(stdout);
+		exit(0);
+	case OPT_VERSION:
+		puts("quire " QUIRE_VERSION);
+		exit(0);
+	default:
+		fprintf(stderr, "Try 'quire --help'.\n");
+		exit(STATUS_QUIRE_FAILED);
+	}
+}
+
+static void check(const struct options *o)
+{
+	if (strncmp(o->machine, "microvm", 7) && strncmp(o->machine, "q35", 3))
+		fail("--machine %s: give microvm or q35", o->machine);
+	if (o->deterministic && o->cpus > 1)
+		fail("--deterministic needs one processor: instruction counts have no meaning across several");
+	if (!strcmp(o->command, "run") && o->argc == 0)
+		fail("run: which program? Try 'quire --help'");
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	*o = (struct options){.command = argv[0], .cpus = 1, .machine = "microvm", .watchdog_s = 60,
+			      .rootfs = "/"};
+	argv[0] = (char *)program_name; /* getopt's messages begin with it */
+	while ((opt = getopt_long(argc, argv, "+m:p:tqvh", long_options, NULL)) >= 0) {
+		switch (opt) {
+		case 'm':
+			o->mem_bytes = parse_size(optarg);
+			o->mem_chosen = true;
+			break;
+		case 'p':
+			o->cpus = parse_cpus(optarg);
+			break;
+		case 't':
+			o->tty = true;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'h':
+			opt = OPT_HELP;
+			/* fall through */
+		default:
+			parse_long(o, opt);
+		}
+	}
+	o->argv = argv + optind;
+	o->argc = argc - optind;
+	name_tags(o);
+	check(o);
+	if (!o->mem_bytes)
+		o->mem_bytes = choose_memory();
+}

@@ -1,0 +1,185 @@
+/*
+ * quire.h - private to the host command: what was asked for, what came of it, and who does which part.
+ * SHAPE       main -> options -> accel, job, qemu -> guest (one poll loop) -> ledger -> report, json
+ */
+#ifndef CLI_QUIRE_H
+#define CLI_QUIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include "user/wire.h"
+
+#define QUIRE_VERSION "0.1"
+
+/* Exit statuses of the command itself; everything else is the program's. */
+#define STATUS_TIMEOUT 124
+#define STATUS_QUIRE_FAILED 125
+#define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND 127
+
+enum accel_wish { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
+
+struct shared_dir {
+	enum wire_mount_kind kind;
+	char *guest, *host; /* absolute */
+	char tag[28];
+};
+
+#define MAX_DIRS 20
+
+/* What the user asked for. Strings belong to argv or live as long as the process. */
+struct options {
+	const char *command; /* run, shell, boot, doctor */
+	uint64_t mem_bytes;  /* 0: choose from the host's memory */
+	bool mem_chosen;
+	unsigned int cpus;
+	const char *machine, *cpu_model, *kernel, *initrd, *initrd_extra, *append;
+	const char *json_file, *log_file, *rootfs;
+	enum accel_wish accel;
+	double timeout_s, watchdog_s;
+	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root;
+	struct shared_dir dirs[MAX_DIRS];
+	unsigned int nr_dirs;
+	char **argv;
+	int argc;
+};
+
+/* How the machine will execute, and the words for it in every report. */
+struct accel_choice {
+	bool kvm;
+	char why[96]; /* "kvm probe: timed out" */
+};
+
+enum run_end {
+	END_NONE,
+	END_EXITED,	  /* the program's own end: see .exit */
+	END_EXEC_FAILED,  /* .exec_errno */
+	END_AGENT_ERROR,  /* .message */
+	END_PANIC,
+	END_SILENT,
+	END_VANISHED,	  /* QEMU ended, nobody knows why */
+	END_TIMEOUT,
+	END_INTERRUPTED,  /* .signal: the user insisted */
+	END_NOT_STARTED,  /* .message */
+};
+
+struct run_result {
+	enum run_end end;
+	struct wire_exit exit;
+	int exec_errno, signal;
+	char message[600];
+	bool done; /* the guest said that every file is written back */
+	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
+	char *ledger, *audit; /* texts or NULL; owned */
+	int qemu_status;      /* as from wait(2) */
+};
+
+/* main.c */
+extern const char *program_name;
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+void warn_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+uint64_t monotonic_ns(void);
+void *must_alloc(void *p);
+
+/* options.c: parse argv after the command word; exits with a message on misuse. */
+void options_parse(struct options *o, int argc, char **argv);
+void print_help(FILE *to);
+
+/* paths.c: where the pieces are. Absolute paths the caller does not free; NULL when missing. */
+const char *find_piece(const char *file);
+const char *find_qemu(void);
+
+/* accel.c */
+struct accel_choice accel_choose(enum accel_wish wish, const char *qemu, bool fresh);
+
+/* job.c: the JOB message for these options. Caller frees *data. */
+void job_build(const struct options *o, uint64_t ignored, char **data, size_t *len);
+uint64_t ignored_signals(void);
+
+/* qemu.c: the machine as a process */
+struct vm {
+	pid_t pid;
+	int ports[PORT_COUNT]; /* our ends; -1 when absent */
+	int log, complaints;   /* kernel log; QEMU's own stderr */
+};
+
+struct qemu_args {
+	char **argv;
+	size_t count;
+	int keep_fds[12]; /* inherited by QEMU under the same number */
+	unsigned int nr_keep;
+};
+
+uint64_t choose_memory(void);
+void qemu_build(struct qemu_args *a, const struct options *o, const struct accel_choice *accel, struct vm *vm);
+void qemu_build_probe(struct qemu_args *a, const char *kernel);
+void qemu_print(const struct qemu_args *a, FILE *to);
+void qemu_start(struct vm *vm, const struct qemu_args *a);
+
+/* initrd.c: a memfd with the initramfs and DIR's files appended; exits on failure. */
+int initrd_with_extra(const char *initrd, const char *dir);
+
+/* log.c: the end of the guest kernel's log, line by line */
+struct kernel_log {
+	char *text;
+	size_t len, size, line_start;
+	bool panicked;
+	FILE *copy;
+	uint64_t bytes;
+};
+
+void log_add(struct kernel_log *log, const char *data, size_t len);
+void log_print_tail(const struct kernel_log *log, FILE *to, unsigned int lines);
+
+/* tty.c */
+bool terminal_size(struct wire_winsize *w);
+void terminal_raw(void);
+void terminal_restore(void);
+
+/* guest.c: one job in one machine. Prepare before the machine starts: signals wait from then on. */
+void guest_prepare(uint64_t begin);
+void guest_run(struct vm *vm, const struct options *o, char *job, size_t job_len, struct run_result *r);
+
+/* ledger.c: /proc/ledger as numbers */
+enum account_space { SPACE_USER, SPACE_CACHE, SPACE_KERNEL, SPACE_FREE, SPACE_COUNT };
+
+struct account {
+	char name[32];
+	enum account_space space;
+	uint64_t now, own_peak, at_peak; /* frames */
+};
+
+struct slab_line {
+	char name[48];
+	uint64_t objects, bytes, pages;
+};
+
+struct ledger {
+	uint64_t ram_frames, page_size, used_now, used_peak, peak_time_ns, now_time_ns;
+	struct account accounts[48];
+	unsigned int nr_accounts;
+	struct slab_line slabs[128];
+	unsigned int nr_slabs;
+};
+
+bool ledger_parse(struct ledger *l, const char *text);
+uint64_t ledger_space_now(const struct ledger *l, enum account_space s);
+uint64_t ledger_space_at_peak(const struct ledger *l, enum account_space s);
+int64_t ledger_unaccounted_now(const struct ledger *l);
+int64_t ledger_unaccounted_at_peak(const struct ledger *l);
+
+/* report.c, json.c */
+int result_status(const struct run_result *r);
+void result_words(const struct run_result *r, char *out, size_t size);
+void report_print(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r);
+bool report_json(const struct options *o, const struct accel_choice *a, const struct run_result *r);
+
+/* run.c, boot.c, doctor.c: the commands; each returns the exit status */
+int command_run(struct options *o);
+int command_boot(struct options *o);
+int command_doctor(struct options *o);
+
+#endif

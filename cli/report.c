@@ -1,0 +1,212 @@
+/*
+ * report.c - the report on the terminal: how it ended, and where every byte was.
+ * WHY         it must close: the lines add up to the machine's RAM, to the frame, so they are printed in KiB,
+ *             which is exact, and what does not add up has a line of its own.
+ * READ NEXT   cli/ledger.c, docs/report-json.md
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "cli/quire.h"
+
+#define LABEL_WIDTH 30
+
+/* The status our caller sees. */
+int result_status(const struct run_result *r)
+{
+	int status = (int)r->exit.status;
+
+	switch (r->end) {
+	case END_EXITED:
+		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	case END_EXEC_FAILED:
+		return r->exec_errno == 2 /* ENOENT */ ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+	case END_TIMEOUT:
+		return STATUS_TIMEOUT;
+	case END_INTERRUPTED:
+		return 128 + r->signal;
+	default:
+		return STATUS_QUIRE_FAILED;
+	}
+}
+
+void result_words(const struct run_result *r, char *out, size_t size)
+{
+	int status = (int)r->exit.status;
+
+	switch (r->end) {
+	case END_EXITED:
+		if (WIFSIGNALED(status))
+			snprintf(out, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "?");
+		else
+			snprintf(out, size, "exit %d", WEXITSTATUS(status));
+		break;
+	case END_EXEC_FAILED:
+		snprintf(out, size, "not started");
+		break;
+	case END_TIMEOUT:
+		snprintf(out, size, "timeout");
+		break;
+	case END_INTERRUPTED:
+		snprintf(out, size, "interrupted");
+		break;
+	case END_PANIC:
+		snprintf(out, size, "kernel panic");
+		break;
+	case END_SILENT:
+		snprintf(out, size, "guest silent");
+		break;
+	default:
+		snprintf(out, size, "failed");
+	}
+}
+
+/* 1234567 as "1,234,567". `out` holds 32 bytes. */
+static const char *grouped(uint64_t n, char *out)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = 0;
+	return out;
+}
+
+static const char *account_words(const char *name)
+{
+	static const char *const words[][2] = {
+		{"anon", "anonymous (heap, stack, mmap)"},
+		{"shmem", "tmpfs and shared memory"},
+		{"swap_cache", "swap cache"},
+		{"zswap", "compressed swap"},
+		{"page_cache", "file pages"},
+		{"reserved", "reserved by the firmware"},
+		{"kernel_image", "kernel image"},
+		{"page_array", "frame table"},
+		{"boot", "boot allocations"},
+		{"slab", "slab objects"},
+		{"vmalloc", "vmalloc"},
+		{"kstack", "kernel stacks"},
+		{"page_table", "page tables"},
+		{"percpu", "per-CPU areas"},
+		{"module", "modules"},
+		{"device", "device buffers"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(words[i][0], name))
+			return words[i][1];
+	return name;
+}
+
+static void line(FILE *to, const struct ledger *l, const char *indent, const char *label, uint64_t peak, uint64_t end)
+{
+	uint64_t kib = l->page_size / 1024;
+	char a[32], b[32];
+
+	fprintf(to, "%s%-*s %14s %6.1f %14s\n", indent, LABEL_WIDTH - (int)strlen(indent), label,
+		grouped(peak * kib, a), 100.0 * (double)peak / (double)l->ram_frames, grouped(end * kib, b));
+}
+
+static int by_pages(const void *a, const void *b)
+{
+	const struct slab_line *x = a, *y = b;
+
+	return x->pages < y->pages ? 1 : x->pages > y->pages ? -1 : strcmp(x->name, y->name);
+}
+
+/* The three largest caches, and all others together. */
+static void print_slabs(FILE *to, struct ledger *l)
+{
+	uint64_t kib = l->page_size / 1024, others = 0;
+	unsigned int top = l->nr_slabs < 3 ? l->nr_slabs : 3;
+	char a[32];
+
+	if (!l->nr_slabs)
+		return;
+	qsort(l->slabs, l->nr_slabs, sizeof(l->slabs[0]), by_pages);
+	fprintf(to, "    at the end:");
+	for (unsigned int i = 0; i < top; i++)
+		fprintf(to, " %s %s%s", l->slabs[i].name, grouped(l->slabs[i].pages * kib, a), i + 1 < top ? " ·" : "");
+	for (unsigned int i = top; i < l->nr_slabs; i++)
+		others += l->slabs[i].pages;
+	if (others)
+		fprintf(to, " · %u others %s", l->nr_slabs - top, grouped(others * kib, a));
+	fputc('\n', to);
+}
+
+static void print_space(FILE *to, struct ledger *l, enum account_space space, const char *title)
+{
+	line(to, l, " ", title, ledger_space_at_peak(l, space), ledger_space_now(l, space));
+	if (space == SPACE_FREE)
+		return;
+	for (unsigned int i = 0; i < l->nr_accounts; i++) {
+		const struct account *a = &l->accounts[i];
+
+		if (a->space != space || (!a->now && !a->at_peak))
+			continue;
+		line(to, l, "   ", account_words(a->name), a->at_peak, a->now);
+		if (!strcmp(a->name, "slab"))
+			print_slabs(to, l);
+	}
+}
+
+static void print_closing(FILE *to, const struct ledger *l, const char *audit)
+{
+	int64_t peak = ledger_unaccounted_at_peak(l), now = ledger_unaccounted_now(l);
+
+	if (!peak && !now)
+		fprintf(to, " UNACCOUNTED                                  0                     0 frames · closed\n");
+	else
+		fprintf(to, " UNACCOUNTED   %" PRId64 " frames at peak, %" PRId64 " at the end\n", peak, now);
+	if (audit && *audit)
+		fprintf(to, "Audit  %.*s\n", (int)strcspn(audit, "\n"), audit);
+}
+
+static void print_ledger(FILE *to, struct ledger *l, const char *audit)
+{
+	uint64_t kib = l->page_size / 1024;
+	double mib = (double)(l->ram_frames * kib) / 1024;
+	char a[32];
+
+	fprintf(to, "RAM %.1f MiB, %s frames     peak %.1f MiB used", mib, grouped(l->ram_frames, a),
+		(double)(l->used_peak * kib) / 1024);
+	if (l->peak_time_ns)
+		fprintf(to, " at %.2f s", (double)l->peak_time_ns / 1e9);
+	fputc('\n', to);
+	fprintf(to, "%-*s %14s %6s %14s\n", LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT PEAK", "%", "AT THE END");
+	print_space(to, l, SPACE_USER, "USER");
+	print_space(to, l, SPACE_CACHE, "PAGE CACHE");
+	print_space(to, l, SPACE_KERNEL, "KERNEL");
+	print_space(to, l, SPACE_FREE, "FREE");
+	print_closing(to, l, audit);
+}
+
+static void print_head(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r)
+{
+	char words[64];
+
+	result_words(r, words, sizeof(words));
+	fprintf(to, "── quire ─────────── %s · %.2f s", words, (double)r->wall_ns / 1e9);
+	if (r->start_ns)
+		fprintf(to, " (%.2f to start)", (double)r->start_ns / 1e9);
+	fprintf(to, " · %s (%s) · %u cpu%s\n", a->kvm ? "kvm" : "tcg", a->why, o->cpus, o->cpus > 1 ? "s" : "");
+}
+
+void report_print(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r)
+{
+	struct ledger l;
+
+	print_head(to, o, a, r);
+	if (r->ledger && ledger_parse(&l, r->ledger))
+		print_ledger(to, &l, r->audit);
+	else
+		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n",
+			(double)o->mem_bytes / (1 << 20));
+}

@@ -1,0 +1,81 @@
+/*
+ * run.c - `quire run` and `quire shell`: build the machine and the job, run, report.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/quire.h"
+
+static const char *user_shell(void)
+{
+	const char *shell = getenv("SHELL");
+
+	return shell && shell[0] == '/' && access(shell, X_OK) == 0 ? shell : "/bin/bash";
+}
+
+/* A shell wants a terminal, where there is one to give. */
+static void shell_defaults(struct options *o)
+{
+	static char *shell_argv[2];
+
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		o->tty = true;
+	if (o->argc)
+		return;
+	shell_argv[0] = (char *)user_shell();
+	o->argv = shell_argv;
+	o->argc = 1;
+}
+
+static void say_failure(const struct options *o, const struct run_result *r)
+{
+	if (r->end == END_EXEC_FAILED)
+		warn_user("%s: %s", o->argv[0], strerror(r->exec_errno));
+	else if (r->end == END_AGENT_ERROR)
+		warn_user("the guest could not run the program: %s", r->message);
+	else if (r->end == END_TIMEOUT)
+		warn_user("stopped after %g s", o->timeout_s);
+	else if (r->end == END_INTERRUPTED)
+		warn_user("interrupted: the machine was stopped");
+}
+
+/* With -q nothing; a job that never ran has no memory to report. */
+static void report(const struct options *o, const struct accel_choice *accel, const struct run_result *r)
+{
+	if (!o->quiet && r->end != END_AGENT_ERROR && r->end != END_EXEC_FAILED)
+		report_print(stderr, o, accel, r);
+	if (o->json_file)
+		report_json(o, accel, r);
+}
+
+int command_run(struct options *o)
+{
+	struct run_result r = {0};
+	struct accel_choice accel;
+	struct qemu_args args;
+	uint64_t begin = monotonic_ns();
+	size_t job_len;
+	const char *qemu = find_qemu();
+	struct vm vm;
+	char *job;
+
+	if (!strcmp(o->command, "shell"))
+		shell_defaults(o);
+	if (!qemu && !o->dry_run)
+		fail("no qemu-system-x86_64 in PATH; on Debian: apt install qemu-system-x86");
+	job_build(o, ignored_signals(), &job, &job_len);
+	accel = accel_choose(qemu ? o->accel : ACCEL_TCG, qemu, false);
+	qemu_build(&args, o, &accel, &vm);
+	if (o->dry_run || o->verbose)
+		qemu_print(&args, o->dry_run ? stdout : stderr);
+	if (o->dry_run)
+		return 0;
+	guest_prepare(begin);
+	qemu_start(&vm, &args);
+	guest_run(&vm, o, job, job_len, &r);
+	free(job);
+	say_failure(o, &r);
+	report(o, &accel, &r);
+	return result_status(&r);
+}

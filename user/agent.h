@@ -1,0 +1,70 @@
+/*
+ * agent.h - private to the guest agent: the job, the byte streams, and who does what.
+ */
+#ifndef USER_AGENT_H
+#define USER_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "user/wire.h"
+
+/* agent_util.c: words to the host, and last words on the console */
+extern int control_fd;
+
+void send_message(enum wire_type type, const void *data, size_t len);
+void send_text(enum wire_type type, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void send_file(enum wire_type type, const char *path);
+void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool write_all(int fd, const void *data, size_t len);
+void write_small_file(const char *path, const char *text);
+uint64_t now_ns(void);
+
+/* agent_job.c: one job as the host sent it; the strings point into the message */
+struct job {
+	char **argv, **envp;
+	const char *cwd;
+	uint32_t umask;
+	uint64_t ignored;
+	const uint32_t *ids; /* uid, gid, groups */
+	uint32_t nr_ids;
+	struct wire_rlimit rlimits[16];
+	uint32_t nr_rlimits;
+	struct wire_mount mounts[32];
+	const char *mount_paths[32];
+	uint32_t nr_mounts;
+	bool tty, keep_root, ledger_reset;
+	struct wire_winsize winsize;
+};
+
+bool job_parse(struct job *job, char *data, size_t len);
+
+/* The program's ends of its standard streams as the agent holds them; -1 when there is none. */
+struct child {
+	pid_t pid;
+	int in, out, err;
+	uint64_t start_ns;
+};
+
+/* 0, or the errno of the step that failed; *failed_exec says whether that step was execve. */
+int child_start(struct child *child, const struct job *job, bool *failed_exec);
+
+/* agent_mount.c: from the initramfs to the host's files */
+void mount_basics(void);
+void load_modules(void);
+bool mount_root(const struct job *job);
+void write_back(const struct job *job);
+
+/* agent_relay.c: one direction of one stream, without ever blocking */
+struct stream {
+	int from, to;	 /* -1: closed */
+	bool from_is_port;
+	size_t start, len;
+	uint64_t total;	 /* bytes taken from `from` */
+	char buf[32768];
+};
+
+void stream_pump(struct stream *s);
+bool stream_idle(const struct stream *s);
+
+#endif

@@ -1,0 +1,24 @@
+# user/build.mk - the guest agent and the initramfs around it.
+USER_CFLAGS ?= -Os -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror -ffunction-sections \
+	-fdata-sections
+agent_objects := $(patsubst %.c,$(B)/obj/%.o,$(sort $(wildcard user/agent*.c)))
+
+$(agent_objects): $(B)/obj/%.o: %.c
+	$(call say,USERCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(USER_CFLAGS) -iquote . -MMD -MP -c -o $@ $<
+
+$(B)/agent: $(agent_objects)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -static -s -Wl,--gc-sections -o $@ $^
+
+$(B)/mkinitramfs: tools/mkinitramfs.c cli/cpio.c cli/cpio.h
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(HOST_CFLAGS) -iquote . -o $@ tools/mkinitramfs.c cli/cpio.c
+
+$(B)/initramfs.cpio: $(B)/agent $(B)/mkinitramfs
+	$(call say,CPIO,$@)
+	$(Q)$(B)/mkinitramfs $@ $<
+
+-include $(agent_objects:.o=.d)
