@@ -73,7 +73,9 @@ void spin_lock_debug(spinlock_t *l, int nested);
 void spin_unlock_debug(spinlock_t *l);
 bool spin_trylock_debug(spinlock_t *l);
 void spin_lock_contended(spinlock_t *l);
-void lock_debug_init(void *l, const char *name, enum lock_rank rank);
+struct task;
+/* The holder changes (the run queue's lock crosses a context switch). Nothing in release. */
+void spin_lock_hand_over(spinlock_t *l, struct task *from, struct task *to);
 
 static inline void spin_lock_init(spinlock_t *l, const char *name, enum lock_rank rank)
 {
@@ -124,18 +126,46 @@ struct mutex {
 };
 
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
-void mutex_lock(struct mutex *m);		/* may sleep */
 void mutex_lock_nested(struct mutex *m);	/* second lock of the same rank, in the rank's order */
 int mutex_lock_interruptible(struct mutex *m) must_check;	/* 0, or -EINTR when a signal is pending */
+int mutex_lock_slow(struct mutex *m, bool interruptible);
+void mutex_unlock_slow(struct mutex *m);
+
+static inline bool mutex_is_locked(const struct mutex *m)
+{
+	return atomic_read(&m->state) != 0;
+}
+
+#ifdef DEBUG
+void mutex_lock(struct mutex *m);		/* may sleep */
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
-bool mutex_is_locked(const struct mutex *m);
+#else
+static always_inline bool mutex_trylock(struct mutex *m)
+{
+	return atomic_try_cmpxchg(&m->state, 0, 1);
+}
+
+static always_inline void mutex_lock(struct mutex *m)
+{
+	if (unlikely(!mutex_trylock(m)))
+		(void)mutex_lock_slow(m, false);
+}
+
+static always_inline void mutex_unlock(struct mutex *m)
+{
+	if (unlikely(atomic_xchg(&m->state, 0) == 2))
+		mutex_unlock_slow(m);
+}
+#endif
 #define MUTEX_INIT(var, n, r) { .wait_lock = SPINLOCK_INIT(n, LOCK_WAITQ), \
 				.waiters = LIST_INIT((var).waiters), LOCK_DEBUG_INIT(n, r) }
 
 /*
- * Many readers or one writer; writers are not starved. Sleeps. count > 0: readers, -1: a writer.
- * Fair: a reader arriving while a writer waits queues behind it.
+ * Many readers or one writer; sleeps. Fair: once somebody waits, everybody who comes queues behind. The lock is handed
+ * over by whoever releases it, so a waiter never loses a race.
+ *
+ * count: RWSEM_WRITER, or RWSEM_READER times the number of readers; RWSEM_WAITERS beside either while somebody queues.
  */
 struct rwsem {
 	atomic_long_t	count;
@@ -143,21 +173,78 @@ struct rwsem {
 	struct list	waiters;
 	LOCK_DEBUG_FIELD
 };
+#define RWSEM_WRITER	1L
+#define RWSEM_WAITERS	2L
+#define RWSEM_READER	4L
 
 void rwsem_init(struct rwsem *s, const char *name, enum lock_rank rank);
+void rwsem_read_slow(struct rwsem *s);
+int rwsem_write_slow(struct rwsem *s, bool killable);
+void rwsem_wake_slow(struct rwsem *s);
+void rwsem_write_lock_nested(struct rwsem *s);
+int rwsem_write_lock_killable(struct rwsem *s) must_check;	/* 0 or -EINTR on a fatal signal */
+void rwsem_downgrade(struct rwsem *s);
+#define RWSEM_INIT(var, n, r) { .wait_lock = SPINLOCK_INIT(n, LOCK_WAITQ), \
+				.waiters = LIST_INIT((var).waiters), LOCK_DEBUG_INIT(n, r) }
+
+static inline bool rwsem_is_locked(const struct rwsem *s)
+{
+	return (atomic_read(&s->count) & ~RWSEM_WAITERS) != 0;
+}
+
+static inline bool rwsem_is_write_locked(const struct rwsem *s)
+{
+	return atomic_read(&s->count) & RWSEM_WRITER;
+}
+
+#ifdef DEBUG
 void rwsem_read_lock(struct rwsem *s);
 bool rwsem_read_trylock(struct rwsem *s);
 void rwsem_read_unlock(struct rwsem *s);
 void rwsem_write_lock(struct rwsem *s);
-void rwsem_write_lock_nested(struct rwsem *s);
-int rwsem_write_lock_killable(struct rwsem *s) must_check;	/* 0 or -EINTR on a fatal signal */
 bool rwsem_write_trylock(struct rwsem *s);
 void rwsem_write_unlock(struct rwsem *s);
-void rwsem_downgrade(struct rwsem *s);
-bool rwsem_is_locked(const struct rwsem *s);
-bool rwsem_is_write_locked(const struct rwsem *s);
-#define RWSEM_INIT(var, n, r) { .wait_lock = SPINLOCK_INIT(n, LOCK_WAITQ), \
-				.waiters = LIST_INIT((var).waiters), LOCK_DEBUG_INIT(n, r) }
+#else
+static always_inline bool rwsem_read_trylock(struct rwsem *s)
+{
+	long c = atomic_read(&s->count);
+
+	while (likely(!(c & (RWSEM_WRITER | RWSEM_WAITERS))))
+		if (likely(__atomic_compare_exchange_n(&s->count.v, &c, c + RWSEM_READER, false,
+						       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+			return true;
+	return false;
+}
+
+static always_inline void rwsem_read_lock(struct rwsem *s)
+{
+	if (unlikely(!rwsem_read_trylock(s)))
+		rwsem_read_slow(s);
+}
+
+static always_inline void rwsem_read_unlock(struct rwsem *s)
+{
+	if (unlikely(atomic_sub_return(&s->count, RWSEM_READER) == RWSEM_WAITERS))
+		rwsem_wake_slow(s);
+}
+
+static always_inline bool rwsem_write_trylock(struct rwsem *s)
+{
+	return atomic_try_cmpxchg(&s->count, 0, RWSEM_WRITER);
+}
+
+static always_inline void rwsem_write_lock(struct rwsem *s)
+{
+	if (unlikely(!rwsem_write_trylock(s)))
+		(void)rwsem_write_slow(s, false);
+}
+
+static always_inline void rwsem_write_unlock(struct rwsem *s)
+{
+	if (unlikely(atomic_sub_return(&s->count, RWSEM_WRITER) & RWSEM_WAITERS))
+		rwsem_wake_slow(s);
+}
+#endif
 
 /* Assertions of the debug build; free in release. */
 #ifdef DEBUG
@@ -166,6 +253,7 @@ void lock_assert_held(const struct lock_debug *d, bool locked);
 #define assert_mutex_held(m)	lock_assert_held(&(m)->debug, mutex_is_locked(m))
 #define assert_rwsem_held(s)	assert(rwsem_is_locked(s))
 #define assert_rwsem_write_held(s) assert(rwsem_is_write_locked(s))
+void might_sleep_at(const void *site);
 void might_sleep(void);		/* complains when a spinlock is held or interrupts are off */
 #else
 #define assert_spin_held(l)	((void)0)

@@ -74,13 +74,16 @@ struct task {
 	int			cpu;		/* [s] where it runs or last ran */
 	bool			on_rq;		/* [s] */
 	int			on_cpu;		/* set while its stack is in use by a CPU */
+	u8			last_mode;	/* [s] what the last tick found it in: 1 user, 0 kernel */
 	struct rb_node		run_node;	/* [s] in the run queue, by vruntime */
+	struct list		rt_link;	/* [s] in the run queue, SCHED_FIFO and RR */
 	u64			vruntime;	/* [s] ns weighted by nice */
 	s8			nice;		/* -20 … 19 */
 	u8			policy;		/* SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 	u8			rt_priority;
-	u64			slice_start;	/* [s] ns of CPU time when it was switched in */
-	u64			utime, stime;	/* ns spent in user mode and in the kernel */
+	u64			slice_start;	/* [s] ktime when it was switched in */
+	u64			exec_start;	/* [s] ktime up to which its CPU time is accounted */
+	u64			utime, stime;	/* [s] ns spent in user mode and in the kernel; the sum is exact, the split sampled */
 	u64			start_time;	/* ktime at creation */
 	u64			nvcsw, nivcsw;	/* voluntary and involuntary switches */
 	unsigned long		cpus_allowed;	/* bit per CPU */
@@ -144,7 +147,25 @@ static inline bool task_is_kthread(const struct task *t)
 	return t->flags & TF_KTHREAD;
 }
 
-struct task *task_get(struct task *t);
+/* Ask for `bits` of enum task_work at the next return to user mode; task_kick() makes it soon. */
+static always_inline void task_set_work(struct task *t, unsigned long bits)
+{
+	__atomic_fetch_or(&t->work, bits, __ATOMIC_SEQ_CST);
+}
+
+static always_inline void task_clear_work(struct task *t, unsigned long bits)
+{
+	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_SEQ_CST);
+}
+
+extern struct task boot_task;		/* runs kernel_main(), then is the boot CPU's idle task */
+
+static inline struct task *task_get(struct task *t)
+{
+	atomic_inc(&t->refs);
+	return t;
+}
+
 void task_put(struct task *t);
 
 /* A kernel thread, not yet running; start it with task_wake(). NULL when out of memory. */

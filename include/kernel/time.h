@@ -34,7 +34,6 @@ bool timer_cancel(struct timer *t);			/* true when it was queued. The callback m
 void timer_cancel_sync(struct timer *t);		/* and waits for that */
 bool timer_queued(const struct timer *t);
 void timers_run(void);					/* expired ones of this CPU; from the deferred-interrupt point */
-void timers_init(void);
 ktime_t timer_next_expiry(int cpu);
 
 #endif

@@ -7,6 +7,7 @@
 #include <lib/types.h>
 
 struct trapframe;
+struct task;
 
 /* mm/: error code as the CPU gives it. Interrupts are on if they were on where the fault happened. */
 void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code);
@@ -14,8 +15,8 @@ void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code);
 void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int trapno, unsigned long err);
 /* proc/: current->work was not 0 on the way to user mode. Interrupts on. Called until it is 0. */
 void user_return_work(struct trapframe *f);
-/* kernel/: the timer fired, in hard interrupt context. */
-void sched_timer_interrupt(void);
+/* kernel/: the timer fired, in hard interrupt context; from_user: it interrupted user mode. */
+void sched_timer_interrupt(bool from_user);
 /* kernel/: first thing a new thread runs; `prev` ran before it on this CPU. */
 void sched_first_run(struct task *prev);
 /* Generated: one entry per number, sys_ni for those nobody defines. */
