@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <lib/compiler.h>
 
+#ifndef static_assert
+#define static_assert	_Static_assert
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;

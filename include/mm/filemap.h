@@ -7,6 +7,7 @@
 #include <kernel/lock.h>
 #include <lib/rbtree.h>
 #include <lib/xarray.h>
+#include <mm/gfp.h>
 #include <mm/io_iter.h>
 #include <mm/page.h>
 

@@ -123,6 +123,8 @@ static inline void mm_get(struct mm *mm) { atomic_inc(&mm->users); }
 bool mm_try_get(struct mm *mm);
 void mm_drop(struct mm *mm);		/* last reference to the struct: frees the root table */
 static inline void mm_grab(struct mm *mm) { atomic_inc(&mm->refs); }
+/* exec: current->mm is `mm` now; load its page table. The old one may be put afterwards. */
+void mm_activate(struct mm *mm);
 extern struct mm kernel_mm;
 
 /* Areas. mmap_lock held. */
@@ -206,6 +208,8 @@ int shmem_zero_setup(struct vma *v);			/* gives v an unlinked shmem mapping */
 void vma_file_get(struct file *f);
 void vma_file_put(struct file *f);
 struct address_space *vma_file_mapping(struct file *f);
+void exe_file_release(struct file *f);			/* proc/exec.c: mm->exe_file goes; writes to it are allowed again */
+int exe_file_dup(struct file *f) must_check;		/* proc/exec.c: for a fork; a reference. 0, -ETXTBSY */
 void file_path_text(struct file *f, struct text *out);	/* as in /proc/PID/maps: " (deleted)" appended */
 void file_dev_inode(struct file *f, u32 *major, u32 *minor, u64 *ino);
 
