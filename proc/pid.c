@@ -28,7 +28,7 @@ struct pid_entry {
 spinlock_t tasklist_lock = SPINLOCK_INIT("tasklist", LOCK_TASKLIST);
 int pid_max = 32768;
 int nr_threads_total;
-static int last_pid;
+static int last_pid = 1;		/* 1 is init's, whenever it starts */
 static struct xarray pids;
 static struct slab_cache *pid_cache;
 
@@ -57,7 +57,8 @@ static int pid_next_unused(void)
 	return 0;
 }
 
-int pid_alloc(int *out)
+/* nr 0: the next unused one. */
+static int pid_alloc_common(int nr, int *out)
 {
 	struct pid_entry *e = slab_alloc(pid_cache, GFP_KERNEL);
 	int err;
@@ -65,17 +66,30 @@ int pid_alloc(int *out)
 	if (!e)
 		return -ENOMEM;
 	spin_lock(&tasklist_lock);
-	e->nr = pid_next_unused();
+	e->nr = nr ? nr : pid_next_unused();
 	e->users = 1;
 	e->task = NULL;
 	list_init(&e->group);
 	err = e->nr ? xa_store(&pids, e->nr, e, GFP_ATOMIC) : -EAGAIN;
-	if (!err)
-		last_pid = *out = e->nr;
+	if (!err) {
+		*out = e->nr;
+		if (!nr)
+			last_pid = e->nr;
+	}
 	spin_unlock(&tasklist_lock);
 	if (err)
 		slab_free(pid_cache, e);
 	return err;
+}
+
+int pid_alloc(int *out)
+{
+	return pid_alloc_common(0, out);
+}
+
+int pid_alloc_nr(int nr)
+{
+	return pid_alloc_common(nr, &nr);
 }
 
 /* tasklist_lock held. */

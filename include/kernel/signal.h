@@ -15,6 +15,21 @@ int signal_send_task(struct task *t, int sig);			/* SI_KERNEL, to its process */
 int signal_send_pgrp(int pgrp, int sig);
 void signal_kill_process(struct process *p);			/* SIGKILL to all its threads; OOM killer, exec */
 
+/*
+ * A signal mask for the time of one system call (ppoll, pselect6, epoll_pwait): NULL keeps the present one. 0, -EINVAL,
+ * -EFAULT. After waiting, say whether the call returns -EINTR or -ERESTART*: then the old mask comes back after the handler
+ * has run, else at once.
+ */
+int sigmask_user_set(const u64 __user *mask, size_t size) must_check;
+void sigmask_user_restore(bool interrupted);
+
+/* signalfd: take a pending signal of `mask` from current. Its number, or 0. */
+struct siginfo_k { __SIGINFO; };
+int signal_dequeue(u64 mask, struct siginfo_k *out);
+u64 signal_pending_set(void);				/* pending for current, blocked or not */
+struct waitq;
+struct waitq *signal_waitq(void);			/* woken when a signal arrives for current's process */
+
 /* Job control, for the tty layer. */
 int process_group(void);		/* current's pgrp */
 int process_session(void);		/* current's sid */

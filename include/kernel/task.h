@@ -126,11 +126,14 @@ struct task {
 	void			*vfork_done;	/* completion the parent sleeps on */
 	void			*rseq_area;	/* user pointer */
 	u32			rseq_len, rseq_sig;
+	bool			stop_pending;	/* [g] has to stop for job control */
+	u8			trap_nr;	/* [t] of the last exception, for signal frames */
+	unsigned long		trap_err, trap_addr;	/* [t] */
+	long			(*restart_fn)(struct task *t);	/* [t] restart_syscall: reads restart_args */
 	int			exit_code;
 	int			exit_signal;	/* to the parent, for the leader; -1 for other threads */
 	int			pdeath_signal;
 	int			parent_exec_id;
-	long			restart_nr;	/* restart_syscall: what to call */
 	u64			restart_args[6];
 	unsigned long		orig_sp;
 	char			*proc_scratch;
@@ -178,7 +181,8 @@ struct task *task_alloc(void) must_check;
 unsigned long task_rlimit(struct task *t, unsigned resource);	/* soft limit of its process */
 int task_pid(const struct task *t);				/* thread group id: what getpid() returns */
 noreturn void task_exit(int code);				/* this thread only */
-/* Give a new kernel thread a pid and a process, so that ps shows it. */
-int kthread_attach(struct task *t);
+/* Give a new kernel thread a pid and a process, so that ps shows it. 0, -ENOMEM, -EAGAIN. */
+int kthread_attach(struct task *t) must_check;
+void task_destroy(struct task *t);				/* t's last reference is gone: drop what proc/ keeps in it */
 
 #endif

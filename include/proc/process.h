@@ -55,7 +55,7 @@ struct process {
 	atomic_t		refs;
 	int			pid;		/* [c] thread group id */
 	struct task		*leader;	/* [T] the thread whose tid is pid; outlives the others as a zombie */
-	struct list		threads;	/* [T] task->thread_link */
+	struct list		threads;	/* [T]+[g] task->thread_link; either lock to read, both to change */
 	int			nr_threads;	/* [T] live ones */
 
 	struct process		*parent;	/* [T] who is told of the exit */
@@ -86,9 +86,13 @@ struct process {
 	struct process_times	dead;		/* [g] of threads that exited */
 	struct process_times	children_times;	/* [g] of waited-for children */
 	struct itimer		itimer_real;
-	u64			prof_expires, prof_interval, virt_expires, virt_interval;	/* [g] ns of CPU time */
+	u64			prof_expires, prof_interval, virt_expires, virt_interval;	/* [g] ns of CPU time; 0: off */
+	bool			cpu_timers;	/* [g] any of those, a POSIX CPU timer, or RLIMIT_CPU: task_tick() has work */
 	struct list		posix_timers;	/* [g] */
 	int			next_timer_id;
+	int			creator_tid;	/* [c] thread that forked it, for __WNOTHREAD */
+	int			exit_signal;	/* [T] to the parent; 0: none */
+	struct waitq		pidfd_waiters;	/* poll on a pidfd */
 
 	int			oom_score_adj, oom_score_adj_min;
 	bool			oom_victim;
@@ -110,6 +114,7 @@ enum process_flags {
 	PF_CONTINUED	= 8,	/* not yet waited for with WCONTINUED */
 	PF_UNKILLABLE	= 16,	/* init: signals without handler do nothing */
 	PF_KTHREAD	= 32,
+	PF_NOTIFY_CONT	= 64,	/* a thread of it must tell the parent that it was continued */
 };
 
 extern spinlock_t tasklist_lock;	/* LOCK_TASKLIST */
@@ -127,6 +132,7 @@ static inline spinlock_t *siglock(struct process *p)
 void pid_init(void);
 /* A number for a new task: unused as tid, pgrp, session. -EAGAIN when pid_max tasks exist, -ENOMEM. */
 int pid_alloc(int *out) must_check;
+int pid_alloc_nr(int nr) must_check;		/* this number; for process 1 */
 void pid_free(int pid);				/* the number is no longer a tid; kept while a group or session has it */
 void pid_attach(struct task *t);		/* [T] t becomes findable by t->tid */
 void pid_detach(struct task *t);		/* [T] */
@@ -159,6 +165,7 @@ struct process *process_reaper(struct process *p);	/* [T] who adopts p's childre
 int process_exec_single(void) must_check;	/* the other threads die; current is the leader with tid == pid. 0, -EAGAIN */
 void process_exec_done(bool secure);		/* dumpable, did_exec, pdeath_signal */
 void task_mm_release(struct task *t);		/* vfork waiters, clear_child_tid, robust futexes; before its mm goes */
+
 void signal_exec_reset(void);			/* handlers to default except ignored; no alternate stack; sighand unshared */
 void timers_exec_reset(void);			/* POSIX timers are gone */
 
