@@ -1,2 +1,2 @@
-# Sources of mm/, for the kernel and for the host build.
+# What mm/ is made of; the kernel and the host build read the same list.
 mm_sources := $(wildcard mm/*.c mm/*/*.c)

@@ -64,6 +64,10 @@ SECTIONS
 		KEEP(*(.data.page_aligned))
 		*(.data .data.*)
 		. = ALIGN(64);
+		__start_alloc_sites = .;
+		*(alloc_sites)
+		__stop_alloc_sites = .;
+		. = ALIGN(64);
 		percpu_start = .;
 		KEEP(*(.percpu.first))
 		*(.percpu .percpu.*)

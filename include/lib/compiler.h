@@ -4,6 +4,9 @@
 #ifndef LIB_COMPILER_H
 #define LIB_COMPILER_H
 
+#ifndef static_assert
+#define static_assert		_Static_assert
+#endif
 #define must_check		__attribute__((warn_unused_result))
 #define noreturn		__attribute__((noreturn))
 #define noinline		__attribute__((noinline))

@@ -20,6 +20,7 @@ typedef unsigned gfp_t;
 #define GFP_NORETRY	0x200u		/* one attempt at reclaim, no OOM killer */
 #define GFP_NOFAIL	0x400u		/* loops until it succeeds; single pages in rare places only */
 #define GFP_NOACCOUNT	0x800u		/* owner is the machine, not current's process */
+#define GFP_RECLAIMABLE	0x1000u		/* a shrinker can free it: kept apart from what stays for good */
 
 #define GFP_ATOMIC	(GFP_HIGHPRIO)
 #define GFP_NOWAIT	0u

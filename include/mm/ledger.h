@@ -15,7 +15,7 @@
 #ifndef MM_LEDGER_H
 #define MM_LEDGER_H
 
-#include <lib/atomic.h>
+#include <lib/list.h>
 #include <lib/types.h>
 
 struct page;
@@ -51,9 +51,10 @@ struct alloc_site {
 	u32		line;
 	u16		id;		/* index + 1, given at boot or module load; 0: none */
 	u16		module;		/* owner id of the module, 0 for the kernel */
-	atomic_long_t	bytes;		/* live now */
-	atomic_long_t	peak_bytes;
-	atomic_long_t	calls;		/* allocations ever */
+	/* Frames only, exact, under the ledger's lock; bytes of slab objects are counted by walking when a report asks. */
+	long		bytes;		/* live now */
+	long		peak_bytes;
+	long		calls;		/* allocations ever; those of slab objects too, without a lock */
 };
 
 #define ALLOC_SITE() ({									\
@@ -71,6 +72,10 @@ void ledger_init(void);
 /* Give out an owner id for a process (id: its pid) or module. 0 when the table is full: charged to the machine. */
 owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name);
 void ledger_owner_rename(owner_t o, const char *name);		/* exec */
+/* Charge what current allocates from now on to `o`; returns who paid before. */
+owner_t ledger_switch_owner(owner_t o);
+long ledger_owner_frames(owner_t o);
+long ledger_owner_peak(owner_t o);
 /* The owner is gone; its id is reused when the last byte charged to it is returned. */
 void ledger_owner_release(owner_t o);
 
@@ -92,5 +97,23 @@ enum ledger_space ledger_account_space(enum account a);
 int ledger_audit(struct text *out);
 /* The text of /proc/ledger. */
 int ledger_report(struct text *out);
+/* All peaks start again from now. */
+void ledger_reset_peaks(void);
+
+/*
+ * What the audit asks others for. Each walker reports, with audit_expect(), what its counters say and what it found by walking its own
+ * structures; mm/ itself walks free lists, slabs, vmalloc areas and page tables. Called with all other CPUs stopped.
+ */
+struct audit;
+struct audit_walker {
+	const char	*name;
+	void		(*fn)(struct audit *a);
+	struct list	link;
+};
+void audit_register(struct audit_walker *w);
+/* Counts a mismatch and prints it when counted != found. */
+void audit_expect(struct audit *a, const char *what, long counted, long found);
+/* A page that `who` holds `refs` references to, `maps` of which are user page-table entries. Compared at the end, for every page. */
+void audit_page(struct audit *a, const struct page *p, int refs, int maps);
 
 #endif

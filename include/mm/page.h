@@ -24,7 +24,6 @@ enum page_flag {
 	PG_UNEVICTABLE,		/* mlocked: on the unevictable list */
 	PG_SLAB,
 	PG_BUDDY,		/* head of a free block in the buddy lists; private = order */
-	PG_PCP,			/* free, on a per-CPU list */
 	PG_HEAD,		/* first page of a compound allocation; private = order */
 	PG_TAIL,		/* other pages of it; private = pointer to the head */
 	PG_RESERVED,		/* never allocated: firmware, kernel image, page array */
@@ -36,7 +35,6 @@ enum page_flag {
 	PG_READAHEAD,		/* touching it starts the next read-ahead */
 	PG_ANON_EXCLUSIVE,	/* anon page known to belong to one process: COW may reuse it */
 	PG_WAITERS,		/* somebody sleeps on PG_LOCKED or PG_WRITEBACK */
-	PG_ZONE_SHIFT = 60,	/* bits 60-63: zone number */
 };
 
 struct page {
@@ -63,14 +61,21 @@ struct page {
 		u32			pt_lock_word;
 	};
 	unsigned long	private;	/* buddy: order; swap cache: entry; compound: order or head; slab: list state */
-	u8		account;	/* enum account; always valid */
-	u8		migratetype;
-	owner_t		owner;
-	u16		site;		/* alloc_site id */
-	u16		pad;
+	union {
+		struct {
+			u8		account;	/* enum account; always valid */
+			u8		migratetype;	/* of the list it was taken from */
+			owner_t		owner;
+			u16		site;		/* alloc_site id */
+			u8		block_type;	/* in the first page of each pageblock: its migratetype */
+			u8		pad;
+		};
+		u64			books;		/* all of it, for one store */
+	};
 };
 
-static_assert(sizeof(struct page) == 64, "one cache line per frame");
+static_assert(sizeof(struct page) <= 64, "one cache line per frame");
+#define PAGE_NO_RAM	0xff	/* account of a struct page with no RAM behind it */
 
 #define PAGE_ANON_TAG		1UL
 
@@ -83,6 +88,7 @@ static_assert(sizeof(struct page) == 64, "one cache line per frame");
 #define virt_to_page(v)		phys_to_page(virt_to_phys(v))
 #define page_address(p)		phys_to_virt(page_to_phys(p))
 
+pfn_t page_max_pfn(void);	/* frame numbers are below this */
 bool pfn_valid(pfn_t pfn);	/* is there a struct page, and RAM, behind this frame number? */
 
 static inline bool page_test(const struct page *p, enum page_flag f)
@@ -144,6 +150,8 @@ static inline int page_mapcount(const struct page *p)
 {
 	return atomic_read(&p->mapcount);
 }
+
+void page_wait_init(void);
 
 /* LOCK_PAGE. May sleep. */
 void page_lock_slow(struct page *p);

@@ -5,6 +5,7 @@
 #define MM_PAGE_ALLOC_H
 
 #include <kernel/lock.h>
+#include <kernel/percpu.h>
 #include <mm/gfp.h>
 #include <mm/page.h>
 
@@ -22,12 +23,25 @@ struct zone {
 	unsigned long	present_pages;				/* RAM in the span */
 	unsigned long	managed_pages;				/* given to the buddy, ever */
 	unsigned long	watermark[NR_WMARKS];			/* pages */
+	unsigned long	lowmem_reserve[NR_ZONES];		/* kept from requests that could use that higher zone */
 	atomic_long_t	nr_free;				/* buddy lists; per-CPU lists are beside */
-	struct list	free[NR_ORDERS][NR_MIGRATETYPES];
+	struct list	free[NR_ORDERS][NR_MIGRATETYPES];	/* by page->lru; PG_BUDDY, private = order */
 	unsigned long	nr_free_blocks[NR_ORDERS][NR_MIGRATETYPES];
 };
 
 extern struct zone zones[NR_ZONES];
+extern const struct page *zones_dma_end, *zones_dma32_end;	/* first struct page past the zone */
+extern unsigned long sysctl_min_free_kbytes;
+void zones_set_watermarks(void);	/* after sysctl_min_free_kbytes changed */
+
+static inline enum zone_type page_zone_type(const struct page *p)
+{
+	return p < zones_dma_end ? ZONE_DMA : p < zones_dma32_end ? ZONE_DMA32 : ZONE_NORMAL;
+}
+static inline struct zone *page_zone(const struct page *p)
+{
+	return &zones[page_zone_type(p)];
+}
 
 void page_alloc_init(void);
 
@@ -45,6 +59,8 @@ void page_free(struct page *p, unsigned order);
 /* Up to nr order-0 pages into out[]; returns how many. Cheaper than one by one. */
 unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site);
 #define page_alloc_bulk(gfp, account, nr, out)	page_alloc_bulk_at(gfp, account, nr, out, ALLOC_SITE())
+/* Frames that boot reserved (init sections, the initramfs) go to the buddy. [start, end) page-aligned inwards. Pages freed. */
+unsigned long page_alloc_free_reserved(paddr_t start, paddr_t end);
 /* Drop one reference of each; frees those that reach 0 in one go. */
 void page_put_bulk(struct page **pages, unsigned nr);
 
@@ -64,6 +80,11 @@ extern unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
 /* Last resort: choose and kill. True when waiting may help. */
 extern bool (*page_oom)(gfp_t gfp, unsigned order);
 
+/* Set by mm/reclaim.c: the LRU forgets a page whose last reference is gone. */
+extern void (*page_lru_forget)(struct page *p);
+/* Wakes background reclaim; called without locks when a zone falls below its low watermark. */
+extern void (*page_wake_reclaim)(struct zone *z);
+
 /* Test hook: fail the n-th page or slab allocation from now (0: off). /proc/sys/vm/… and unit tests set it. */
 extern atomic_long_t alloc_fail_countdown;
 
@@ -77,9 +98,20 @@ enum vm_stat {
 	NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE, NR_UNEVICTABLE, NR_MLOCK,
 	NR_PAGETABLE, NR_KSTACK_PAGES, NR_SLAB_RECLAIMABLE, NR_SLAB_UNRECLAIMABLE, NR_SWAPCACHE, NR_VM_STATS
 };
-void vm_event_add(enum vm_event e, long n);	/* per-CPU, no atomics */
+struct vm_counters {
+	long	event[NR_VM_EVENTS];
+	long	stat[NR_VM_STATS];
+};
+DECLARE_PER_CPU(struct vm_counters, vm_counters);
+static inline void vm_event_add(enum vm_event e, long n)	/* per-CPU, no atomics */
+{
+	this_cpu_add(vm_counters.event[e], n);
+}
+static inline void vm_stat_add(enum vm_stat s, long n)		/* exact: per CPU, summed when read */
+{
+	this_cpu_add(vm_counters.stat[s], n);
+}
 unsigned long vm_event_read(enum vm_event e);
-void vm_stat_add(enum vm_stat s, long n);	/* exact, per CPU and summed when read */
 long vm_stat_read(enum vm_stat s);
 
 #endif

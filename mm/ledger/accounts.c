@@ -1,0 +1,119 @@
+/*
+ * accounts.c - the books: frames by account, their peaks, the state at the machine's peak.
+ *
+ * INVARIANTS  L1 the accounts add up to the machine's RAM (FREE is what the others leave).  L2 a frame's account,
+ *             owner and site stand in its struct page from the moment it leaves the allocator until it is back, so
+ *             what was added under three names is taken from the same three.              [ledger_audit()]
+ * LOCKS       ledger_books.lock, for a handful of additions at a time. The hot path is charge.h.
+ */
+#include <kernel/panic.h>
+#include <kernel/time.h>
+#include <mm/page_alloc.h>
+#include "charge.h"
+
+struct ledger_books ledger_books;
+struct alloc_site *ledger_site_base;
+unsigned ledger_nr_sites;
+
+static const struct {
+	const char		*name;
+	enum ledger_space	space;
+} accounts[NR_ACCOUNTS] = {
+	[ACCT_FREE]		= { "free", SPACE_FREE },
+	[ACCT_RESERVED]		= { "reserved", SPACE_KERNEL },
+	[ACCT_IMAGE]		= { "image", SPACE_KERNEL },
+	[ACCT_PAGE_ARRAY]	= { "page_array", SPACE_KERNEL },
+	[ACCT_BOOT]		= { "boot", SPACE_KERNEL },
+	[ACCT_SLAB]		= { "slab", SPACE_KERNEL },
+	[ACCT_VMALLOC]		= { "vmalloc", SPACE_KERNEL },
+	[ACCT_KSTACK]		= { "kernel_stacks", SPACE_KERNEL },
+	[ACCT_PAGE_TABLE]	= { "page_tables", SPACE_KERNEL },
+	[ACCT_PERCPU]		= { "percpu", SPACE_KERNEL },
+	[ACCT_MODULE]		= { "modules", SPACE_KERNEL },
+	[ACCT_PAGE_CACHE]	= { "page_cache", SPACE_CACHE },
+	[ACCT_SHMEM]		= { "shmem", SPACE_USER },
+	[ACCT_ANON]		= { "anon", SPACE_USER },
+	[ACCT_SWAP_CACHE]	= { "swap_cache", SPACE_USER },
+	[ACCT_ZSWAP]		= { "zswap", SPACE_USER },
+	[ACCT_DEVICE]		= { "device", SPACE_KERNEL },
+};
+
+const char *ledger_account_name(enum account a)
+{
+	return accounts[a].name;
+}
+
+enum ledger_space ledger_account_space(enum account a)
+{
+	return accounts[a].space;
+}
+
+static long at(const long *frames, long used, enum account a)
+{
+	return a == ACCT_FREE ? ledger_books.ram - used : frames[a];
+}
+
+long ledger_frames(enum account a)
+{
+	return at(ledger_books.frames, ledger_books.used, a);
+}
+
+long ledger_peak(enum account a)
+{
+	return a == ACCT_FREE ? ledger_frames(a) : ledger_books.peak[a];
+}
+
+long ledger_at_machine_peak(enum account a)
+{
+	const struct ledger_books *b = &ledger_books;
+
+	return at(b->at_peak ? b->frames : b->at_peak_frames, b->used_peak, a);
+}
+
+void ledger_note_peak(void)
+{
+	struct ledger_books *b = &ledger_books;
+
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		b->at_peak_frames[a] = b->frames[a];
+	b->peak_time = ktime_get();
+	b->at_peak = false;
+}
+
+void ledger_reset_peaks(void)
+{
+	struct ledger_books *b = &ledger_books;
+
+	spin_lock(&b->lock);
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		b->peak[a] = b->frames[a];
+	b->used_peak = b->used;
+	b->at_peak = true;
+	spin_unlock(&b->lock);
+}
+
+/*
+ * Between two accounts that are both in use the total stays; with FREE on either side (boot memory that is given
+ * back) it changes too.
+ */
+void ledger_page_move(struct page *page, unsigned order, enum account to)
+{
+	struct ledger_books *b = &ledger_books;
+	enum account from = page->account;
+	long n = 1L << order;
+
+	if (from == to)
+		return;
+	spin_lock(&b->lock);
+	if (b->at_peak && to == ACCT_FREE)
+		ledger_note_peak();
+	b->frames[from] -= n;
+	b->frames[to] += n;
+	if (b->frames[to] > b->peak[to])
+		b->peak[to] = b->frames[to];
+	if (to == ACCT_FREE)
+		b->used -= n;
+	spin_unlock(&b->lock);
+	for (long i = 0; i < n; i++)
+		page[i].account = (u8)to;
+}

@@ -1,0 +1,321 @@
+/*
+ * pcp.c - the front of the page allocator: single pages from per-CPU stacks, and what every page goes through on its way out
+ * and back.
+ *
+ * WHY         nearly all requests are for one page and nearly all are freed soon: neither needs a zone's lock or list.
+ * SHAPE       per CPU and migratetype an array of page pointers used as a stack: the page freed last, still warm in the
+ *             cache, is handed out first. Empty: refilled with a batch from the buddy; full: a batch goes back.
+ * INVARIANTS  P1 a page on a stack has account FREE, refcount 0, and no flags.  P2 only its own CPU touches a stack
+ *             (the kernel is not preemptible, interrupts do not allocate).
+ * BOOKS       pages on these stacks are free to the ledger: it is told here, when a page goes to or comes from a caller.
+ * LINUX       same idea as its per-CPU lists; one set for all zones, since zones differ only for devices.
+ */
+#include <kernel/cpu.h>
+#include <kernel/panic.h>
+#include <kernel/task.h>
+#include <mm/slab.h>
+#include "../ledger/charge.h"
+#include "internal.h"
+
+DEFINE_PER_CPU(struct pcp_set, pcp_set);
+static unsigned pcp_batch = 8, pcp_high = 32;
+void (*page_lru_forget)(struct page *p);
+atomic_long_t alloc_fail_countdown;
+
+#define FLAGS_AT_FREE_SLOW	(BIT(PG_LRU) | BIT(PG_HEAD) | BIT(PG_TAIL) | BIT(PG_RESERVED) | BIT(PG_BUDDY))
+
+/* 1/1024 of memory in flight per CPU, at most; never more than the stacks hold. */
+void pcp_set_batch(unsigned long total_pages)
+{
+	pcp_batch = (unsigned)clamp(total_pages / 2048, 2UL, 16UL);
+	pcp_high = min(pcp_batch * 4, (unsigned)PCP_CAPACITY);
+}
+
+/* True when the test hook wants this allocation to fail. */
+static noinline bool fail_this_one(void)
+{
+	return atomic_read(&alloc_fail_countdown) > 0 && atomic_sub_return(&alloc_fail_countdown, 1) == 0;
+}
+
+static always_inline bool injected_failure(void)
+{
+	return unlikely(atomic_read(&alloc_fail_countdown)) && fail_this_one();
+}
+
+/* A page leaves for its holder: count it and clear what the last holder left. */
+static always_inline owner_t issue_owner(gfp_t gfp)
+{
+	struct task *t = current;
+
+	return !t || (gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : t->owner;
+}
+
+/* Account, type, owner and site in one store; the pageblock's type, which lives beside them in some pages, stays. */
+static always_inline void set_books(struct page *p, enum account account, owner_t owner, u16 site, enum migratetype mt)
+{
+	const u64 block_type_mask = (u64)0xff << 48;
+
+	static_assert(offset_of(struct page, block_type) - offset_of(struct page, books) == 6, "the shifts below");
+	p->books = (p->books & block_type_mask) | (u64)account | (u64)mt << 8 | (u64)owner << 16 | (u64)site << 32;
+}
+
+static always_inline void issue(struct page *p, enum account account, owner_t owner, struct alloc_site *site,
+				enum migratetype mt)
+{
+	set_books(p, account, owner, site->id, mt);
+	p->flags = 0;
+	p->mapping = NULL;
+	p->private = 0;
+	atomic_set(&p->mapcount, 0);
+	atomic_set(&p->refcount, 1);
+}
+
+static struct page *refill(struct pcp *l, gfp_t gfp)
+{
+	struct page *one;
+
+	l->count = zones_take(gfp, 0, pcp_batch, ALLOC_LOW, l->pages);
+	if (likely(l->count))
+		return l->pages[--l->count];
+	return page_alloc_slow(gfp, 0, 1, &one) ? one : NULL;
+}
+
+static void make_compound(struct page *p, unsigned order)
+{
+	p->flags |= BIT(PG_HEAD);
+	p->private = order;
+	for (unsigned long i = 1; i < 1UL << order; i++) {
+		set_books(p + i, p->account, p->owner, p->site, p->migratetype);
+		p[i].flags = BIT(PG_TAIL);
+		p[i].mapping = NULL;
+		p[i].private = (unsigned long)p;
+		atomic_set(&p[i].refcount, 0);
+		atomic_set(&p[i].mapcount, 0);
+	}
+}
+
+static noinline struct page *alloc_block(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+{
+	owner_t owner = issue_owner(gfp);
+	struct page *p;
+
+	if (order > MAX_ORDER || !page_alloc_slow(gfp, order, 1, &p))
+		return NULL;
+	issue(p, account, owner, site, gfp_migratetype(gfp));
+	if (order)
+		make_compound(p, order);
+	ledger_add(account, owner, site, 1L << order);
+	if (gfp & GFP_ZERO)
+		for (unsigned long i = 0; i < 1UL << order; i++)
+			clear_page(page_address(p + i));
+	vm_event_add(PGALLOC, 1L << order);
+	return p;
+}
+
+struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+{
+	enum migratetype mt = gfp_migratetype(gfp);
+	struct pcp *l = &this_cpu_ptr(pcp_set)->of[mt];
+	struct page *p;
+	owner_t owner;
+
+	if (injected_failure())
+		return NULL;
+	if (unlikely(order || (gfp & (GFP_DMA | GFP_DMA32))))
+		return alloc_block(gfp, order, account, site);
+	p = likely(l->count) ? l->pages[--l->count] : refill(l, gfp);
+	if (unlikely(!p))
+		return NULL;
+	debug_assert(p->account == ACCT_FREE && !page_refs(p));
+	owner = issue_owner(gfp);
+	issue(p, account, owner, site, mt);
+	ledger_add(account, owner, site, 1);
+	if (gfp & GFP_ZERO)
+		clear_page(page_address(p));
+	vm_event_add(PGALLOC, 1);
+	return p;
+}
+
+unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site)
+{
+	enum migratetype mt = gfp_migratetype(gfp);
+	owner_t owner = issue_owner(gfp);
+	unsigned n = 0;
+
+	if (injected_failure())
+		return 0;
+	while (n < nr) {
+		struct pcp *l = &this_cpu_ptr(pcp_set)->of[mt];	/* again: refill may sleep */
+		struct page *p = l->count ? l->pages[--l->count] : refill(l, gfp);
+
+		if (!p)
+			break;
+		issue(p, account, owner, site, mt);
+		out[n++] = p;
+	}
+	if (n)
+		ledger_add(account, owner, site, n);
+	if (gfp & GFP_ZERO)
+		for (unsigned i = 0; i < n; i++)
+			clear_page(page_address(out[i]));
+	vm_event_add(PGALLOC, n);
+	return n;
+}
+
+/* ---- the way back --------------------------------------------------------------------------------------------- */
+
+/* The oldest `n` pages of the stack return to their zones. */
+static void drain(struct pcp *l, unsigned n)
+{
+	struct zone *z = NULL;
+
+	n = min(n, l->count);
+	for (unsigned i = 0; i < n; i++) {
+		struct zone *home = page_zone(l->pages[i]);
+
+		if (home != z) {
+			if (z)
+				spin_unlock(&z->lock);
+			z = home;
+			spin_lock(&z->lock);
+		}
+		buddy_give(z, l->pages[i], 0);
+	}
+	if (z)
+		spin_unlock(&z->lock);
+	l->count -= n;
+	for (unsigned i = 0; i < l->count; i++)
+		l->pages[i] = l->pages[i + n];
+}
+
+static noinline void drain_some(struct pcp *l)
+{
+	if (this_cpu_ptr(pcp_set)->drain_wanted)
+		page_alloc_drain_local();
+	else
+		drain(l, pcp_batch);
+}
+
+/* Already out of the books. */
+static always_inline void put_on_stack(struct page *p)
+{
+	struct pcp *l = &this_cpu_ptr(pcp_set)->of[p->migratetype];
+
+	p->account = ACCT_FREE;
+	p->flags = 0;
+	l->pages[l->count++] = p;
+	if (unlikely(l->count >= pcp_high))
+		drain_some(l);
+}
+
+static void bad_free(struct page *p)
+{
+	panic("page %#lx freed in a wrong state: flags %#lx account %u refs %d mapcount %d", page_to_pfn(p), p->flags,
+	      p->account, page_refs(p), page_mapcount(p));
+}
+
+static void free_block(struct page *p, unsigned order)
+{
+	struct zone *z = page_zone(p);
+
+	ledger_sub(p, 1L << order);
+	for (unsigned long i = 0; i < 1UL << order; i++) {
+		p[i].account = ACCT_FREE;
+		p[i].flags = 0;
+	}
+	spin_lock(&z->lock);
+	buddy_give(z, p, order);
+	spin_unlock(&z->lock);
+	vm_event_add(PGFREE, 1L << order);
+}
+
+/* Flags that ask for more than putting it back. Returns true when there is nothing left to do. */
+static noinline bool free_special(struct page *p)
+{
+	if (p->flags & (BIT(PG_TAIL) | BIT(PG_RESERVED) | BIT(PG_BUDDY)))
+		bad_free(p);
+	if (p->flags & BIT(PG_LRU))
+		page_lru_forget(p);
+	if (!(p->flags & BIT(PG_HEAD)))
+		return false;
+	free_block(p, (unsigned)p->private);
+	return true;
+}
+
+static always_inline void check_free(struct page *p)
+{
+	if (unlikely(p->account == ACCT_FREE || p->account == PAGE_NO_RAM))
+		bad_free(p);
+	debug_assert(page_mapcount(p) == 0);
+}
+
+void page_release(struct page *p)
+{
+	check_free(p);
+	if (unlikely(p->flags & FLAGS_AT_FREE_SLOW) && free_special(p))
+		return;
+	ledger_sub(p, 1);
+	put_on_stack(p);
+	vm_event_add(PGFREE, 1);
+}
+
+void page_free(struct page *p, unsigned order)
+{
+	if (unlikely(page_refs(p) != 1))
+		bad_free(p);
+	debug_assert(order ? (p->flags & BIT(PG_HEAD)) && p->private == order : !(p->flags & BIT(PG_HEAD)));
+	atomic_set(&p->refcount, 0);
+	page_release(p);
+}
+
+void page_put_bulk(struct page **pages, unsigned nr)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		struct page *p = pages[i];
+
+		if (!atomic_dec_and_test(&p->refcount))
+			continue;
+		check_free(p);
+		if (unlikely(p->flags & FLAGS_AT_FREE_SLOW) && free_special(p))
+			continue;
+		pages[n++] = p;
+	}
+	if (!n)
+		return;
+	spin_lock(&ledger_books.lock);
+	for (unsigned i = 0; i < n; i++)
+		ledger_sub_locked(pages[i], 1);
+	spin_unlock(&ledger_books.lock);
+	for (unsigned i = 0; i < n; i++)
+		put_on_stack(pages[i]);
+	vm_event_add(PGFREE, n);
+}
+
+void page_alloc_drain_local(void)
+{
+	struct pcp_set *s = this_cpu_ptr(pcp_set);
+
+	s->drain_wanted = false;
+	for (unsigned m = 0; m < NR_MIGRATETYPES; m++)
+		drain(&s->of[m], PCP_CAPACITY);
+}
+
+/* Other CPUs' stacks are theirs alone: they are asked, and answer at their next trip to the buddy. */
+void page_alloc_drain_all(void)
+{
+	for_each_cpu(cpu)
+		per_cpu_ptr(pcp_set, cpu)->drain_wanted = true;
+	page_alloc_drain_local();
+}
+
+unsigned long pcp_count(void)
+{
+	unsigned long n = 0;
+
+	for_each_cpu(cpu)
+		for (unsigned m = 0; m < NR_MIGRATETYPES; m++)
+			n += READ_ONCE(per_cpu_ptr(pcp_set, cpu)->of[m].count);
+	return n;
+}
