@@ -88,10 +88,12 @@ noreturn void kernel_main(void)
 	if (memblock_init)
 		memblock_init(&boot_info);
 	run(arch_mm_init);
-	run(page_alloc_init);
-	run(slab_init);
-	run(vmalloc_init);
-	run(ledger_init);
+	if (arch_mm_init) {
+		run(page_alloc_init);
+		run(slab_init);
+		run(vmalloc_init);
+		run(ledger_init);
+	}
 	run(arch_irq_init);
 	run(sched_init);
 	run(timers_init);
