@@ -1,0 +1,13 @@
+/*
+ * version.h - what uname and /proc/version say.
+ *
+ * The release is that of the Linux whose ABI we follow: C libraries refuse to run on "too old" kernels.
+ */
+#ifndef KERNEL_VERSION_H
+#define KERNEL_VERSION_H
+
+#define QUIRE_VERSION		"0.1"
+#define QUIRE_LINUX_RELEASE	"6.1.0-quire"
+#define QUIRE_VERSION_TEXT	"#1 Quire " QUIRE_VERSION
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * sys_limits.c - resource limits and what was used: prlimit, getrusage, times.
+ *
+ * SOURCE      getrlimit(2), getrusage(2), times(2)
+ */
+#include <abi/capability.h>
+#include <abi/errno.h>
+#include <kernel/cred.h>
+#include <kernel/sched.h>
+#include <kernel/syscall.h>
+#include <lib/string.h>
+#include <mm/mm.h>
+#include <proc/process.h>
+
+#define NR_OPEN_MAX	(1024 * 1024)	/* fs.nr_open: no RLIMIT_NOFILE above it */
+
+unsigned long task_rlimit(struct task *t, unsigned resource)
+{
+	return t->process ? READ_ONCE(t->process->rlim[resource].rlim_cur) : RLIM_INFINITY;
+}
+
+/* Old limits out, new ones in; either may be NULL. */
+static int process_limit(struct process *p, unsigned resource, const struct rlimit64 *new, struct rlimit64 *old)
+{
+	struct rlimit64 *r = &p->rlim[resource];
+	int err = 0;
+
+	if (new) {
+		if (new->rlim_cur > new->rlim_max)
+			return -EINVAL;
+		if (resource == RLIMIT_NOFILE && new->rlim_max > NR_OPEN_MAX)
+			return -EPERM;
+	}
+	spin_lock(siglock(p));
+	if (new && new->rlim_max > r->rlim_max && !capable(CAP_SYS_RESOURCE))
+		err = -EPERM;
+	if (!err && old)
+		*old = *r;
+	if (!err && new)
+		*r = *new;
+	spin_unlock(siglock(p));
+	return err;
+}
+
+/* May current change or read the limits of t? Same ids, or CAP_SYS_RESOURCE. */
+static bool may_limit(struct task *t)
+{
+	const struct cred *c = current->cred, *o = t->cred;
+
+	if (t->process == current->process)
+		return true;
+	return (c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid && c->gid == o->sgid &&
+		c->gid == o->gid) || capable(CAP_SYS_RESOURCE);
+}
+
+SYSCALL(prlimit64, int pid, unsigned resource, const struct rlimit64 __user *unew, struct rlimit64 __user *uold)
+{
+	struct rlimit64 new, old;
+	struct task *t;
+	int err;
+
+	if (resource >= RLIM_NLIMITS)
+		return -EINVAL;
+	if (unew && get_user_struct(&new, unew))
+		return -EFAULT;
+	t = pid ? task_find(pid) : task_get(current);
+	if (!t)
+		return -ESRCH;
+	err = may_limit(t) ? process_limit(t->process, resource, unew ? &new : NULL, uold ? &old : NULL) : -EPERM;
+	task_put(t);
+	if (!err && uold && put_user_struct(uold, &old))
+		err = -EFAULT;
+	return err;
+}
+
+SYSCALL(getrlimit, unsigned resource, struct rlimit64 __user *out)
+{
+	struct rlimit64 old;
+	int err;
+
+	if (resource >= RLIM_NLIMITS)
+		return -EINVAL;
+	err = process_limit(current->process, resource, NULL, &old);
+	return err ? err : put_user_struct(out, &old);
+}
+
+SYSCALL(setrlimit, unsigned resource, const struct rlimit64 __user *in)
+{
+	struct rlimit64 new;
+
+	if (resource >= RLIM_NLIMITS)
+		return -EINVAL;
+	if (get_user_struct(&new, in))
+		return -EFAULT;
+	return process_limit(current->process, resource, &new, NULL);
+}
+
+/* ---- use ---- */
+
+static void times_add_task(struct process_times *sum, const struct task *t)
+{
+	sum->utime += t->utime;
+	sum->stime += t->stime;
+	sum->min_flt += t->min_flt;
+	sum->maj_flt += t->maj_flt;
+	sum->nvcsw += t->nvcsw;
+	sum->nivcsw += t->nivcsw;
+	sum->rchar += t->rchar;
+	sum->wchar += t->wchar;
+	sum->syscr += t->syscr;
+	sum->syscw += t->syscw;
+	sum->read_bytes += t->read_bytes;
+	sum->write_bytes += t->write_bytes;
+}
+
+void process_times_read(struct process *p, struct process_times *out)
+{
+	struct task *t;
+
+	spin_lock(&tasklist_lock);
+	*out = p->dead;
+	list_for_each(t, &p->threads, thread_link)
+		times_add_task(out, t);
+	spin_unlock(&tasklist_lock);
+	out->inblock += out->read_bytes / 512;
+	out->oublock += out->write_bytes / 512;
+}
+
+static void put_timeval(struct __kernel_old_timeval *tv, u64 ns)
+{
+	tv->tv_sec = (long)(ns / NSEC_PER_SEC);
+	tv->tv_usec = (long)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
+}
+
+SYSCALL(getrusage, int who, struct rusage __user *out)
+{
+	struct process_times pt = { 0 };
+	struct rusage ru = { 0 };
+
+	if (who == RUSAGE_SELF) {
+		process_times_read(current->process, &pt);
+		if (current->mm)
+			pt.max_rss_kb = max(pt.max_rss_kb, (u64)current->mm->hiwater_rss << (PAGE_SHIFT - 10));
+	} else if (who == RUSAGE_THREAD) {
+		times_add_task(&pt, current);
+		if (current->mm)
+			pt.max_rss_kb = (u64)current->mm->hiwater_rss << (PAGE_SHIFT - 10);
+	} else if (who == RUSAGE_CHILDREN) {
+		spin_lock(siglock(current->process));
+		pt = current->process->children_times;
+		spin_unlock(siglock(current->process));
+	} else {
+		return -EINVAL;
+	}
+	put_timeval(&ru.ru_utime, pt.utime);
+	put_timeval(&ru.ru_stime, pt.stime);
+	ru.ru_maxrss = (long)pt.max_rss_kb;
+	ru.ru_minflt = (long)pt.min_flt;
+	ru.ru_majflt = (long)pt.maj_flt;
+	ru.ru_inblock = (long)pt.inblock;
+	ru.ru_oublock = (long)pt.oublock;
+	ru.ru_nvcsw = (long)pt.nvcsw;
+	ru.ru_nivcsw = (long)pt.nivcsw;
+	return put_user_struct(out, &ru);
+}
+
+struct tms_k { long utime, stime, cutime, cstime; };
+
+SYSCALL(times, struct tms_k __user *out)
+{
+	const u64 tick = NSEC_PER_SEC / USER_HZ;
+	struct process_times pt;
+	struct tms_k t;
+
+	if (out) {
+		process_times_read(current->process, &pt);
+		t.utime = (long)(pt.utime / tick);
+		t.stime = (long)(pt.stime / tick);
+		spin_lock(siglock(current->process));
+		t.cutime = (long)(current->process->children_times.utime / tick);
+		t.cstime = (long)(current->process->children_times.stime / tick);
+		spin_unlock(siglock(current->process));
+		if (put_user_struct(out, &t))
+			return -EFAULT;
+	}
+	return (long)((u64)ktime_get() / tick);
+}
