@@ -24,7 +24,7 @@ enum page_flag {
 	PG_UNEVICTABLE,		/* mlocked: on the unevictable list */
 	PG_SLAB,
 	PG_BUDDY,		/* head of a free block in the buddy lists; private = order */
-	PG_HEAD,		/* first page of a compound allocation; private = order */
+	PG_HEAD,		/* first page of a compound allocation of compound_order */
 	PG_TAIL,		/* other pages of it; private = pointer to the head */
 	PG_RESERVED,		/* never allocated: firmware, kernel image, page array */
 	PG_SWAPBACKED,		/* anon or shmem: goes to swap */
@@ -40,15 +40,11 @@ enum page_flag {
 struct page {
 	unsigned long	flags;
 	atomic_t	refcount;	/* 0: free. One per holder: allocator's caller, page cache, each pte, pins */
-	atomic_t	mapcount;	/* user page-table entries that map it; for page tables: live entries */
 	union {
-		struct list	lru;			/* buddy, per-CPU or LRU list; or free to the owner */
-		struct {
-			void			*slab_free;	/* slab: first free object */
-			u16			slab_inuse, slab_objects;
-			u32			slab_pad;
-		};
+		atomic_t	mapcount;	/* user page-table entries that map it; for page tables: live entries */
+		u32		slab_inuse;	/* slab: objects not on slab_free */
 	};
+	struct list	lru;		/* buddy, slab or LRU list; or free to the owner */
 	union {
 		struct address_space	*mapping;	/* page cache */
 		unsigned long		anon;		/* struct anon_vma pointer | 1 */
@@ -59,8 +55,12 @@ struct page {
 		pgoff_t			index;		/* page cache: page offset in file; anon: address >> PAGE_SHIFT at creation */
 		spinlock_t		*pt_lock_big;	/* page table in debug builds, where a spinlock is larger */
 		u32			pt_lock_word;
+		u32			slab_tags[2];	/* owner and site of the large objects that start in this page */
 	};
-	unsigned long	private;	/* buddy: order; swap cache: entry; compound: order or head; slab: list state */
+	union {
+		unsigned long	private;	/* buddy: order; swap cache: entry; compound tail: its head */
+		void		*slab_free;	/* slab: first free object */
+	};
 	union {
 		struct {
 			u8		account;	/* enum account; always valid */
@@ -68,7 +68,7 @@ struct page {
 			owner_t		owner;
 			u16		site;		/* alloc_site id */
 			u8		block_type;	/* in the first page of each pageblock: its migratetype */
-			u8		pad;
+			u8		compound_order;	/* of a PG_HEAD page */
 		};
 		u64			books;		/* all of it, for one store */
 	};

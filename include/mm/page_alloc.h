@@ -44,6 +44,8 @@ static inline struct zone *page_zone(const struct page *p)
 }
 
 void page_alloc_init(void);
+/* The area of another CPU was copied from the boot CPU's: forget what it says it holds. */
+void mm_init_cpu(unsigned cpu);
 
 /*
  * Allocate 2^order contiguous frames for `account`. May sleep if gfp has GFP_WAIT. Contents undefined unless GFP_ZERO.

@@ -10,6 +10,8 @@
 #include <lib/list.h>
 #include <mm/ledger.h>
 
+struct text_ops;
+
 struct slab_cache;		/* opaque: mm/slab.c */
 
 enum slab_flags {
@@ -58,13 +60,19 @@ struct slab_info {
 bool slab_info(unsigned index, struct slab_info *out);
 unsigned long slab_shrink_all(void);	/* give empty slabs back; pages freed */
 
+/* Memory of growing text buffers (<lib/text.h>). */
+extern const struct text_ops text_kernel_ops;
+
 /* Caches that can give memory back under pressure register one. Called with no locks, may sleep if gfp lets it. */
 struct shrinker {
 	unsigned long	(*count)(struct shrinker *s);
 	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp);	/* objects freed */
 	const char	*name;
 	struct list	link;
+	unsigned	running;	/* calls under way */
 };
+/* One turn over all shrinkers: each may free up to count >> priority of its objects. Returns objects freed. */
+unsigned long shrinkers_scan(gfp_t gfp, unsigned priority);
 void shrinker_register(struct shrinker *s);
 void shrinker_unregister(struct shrinker *s);
 

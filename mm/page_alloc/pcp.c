@@ -83,7 +83,7 @@ static struct page *refill(struct pcp *l, gfp_t gfp)
 static void make_compound(struct page *p, unsigned order)
 {
 	p->flags |= BIT(PG_HEAD);
-	p->private = order;
+	p->compound_order = (u8)order;
 	for (unsigned long i = 1; i < 1UL << order; i++) {
 		set_books(p + i, p->account, p->owner, p->site, p->migratetype);
 		p[i].flags = BIT(PG_TAIL);
@@ -238,7 +238,7 @@ static noinline bool free_special(struct page *p)
 		page_lru_forget(p);
 	if (!(p->flags & BIT(PG_HEAD)))
 		return false;
-	free_block(p, (unsigned)p->private);
+	free_block(p, p->compound_order);
 	return true;
 }
 
@@ -263,7 +263,7 @@ void page_free(struct page *p, unsigned order)
 {
 	if (unlikely(page_refs(p) != 1))
 		bad_free(p);
-	debug_assert(order ? (p->flags & BIT(PG_HEAD)) && p->private == order : !(p->flags & BIT(PG_HEAD)));
+	debug_assert(order ? (p->flags & BIT(PG_HEAD)) && p->compound_order == order : !(p->flags & BIT(PG_HEAD)));
 	atomic_set(&p->refcount, 0);
 	page_release(p);
 }
