@@ -80,6 +80,7 @@ struct task {
 	u64			vruntime;	/* [s] ns weighted by nice */
 	s8			nice;		/* -20 … 19 */
 	u8			policy;		/* SCHED_OTHER, FIFO, RR, BATCH, IDLE */
+	bool			sched_reset_on_fork;
 	u8			rt_priority;
 	u64			slice_start;	/* [s] ktime when it was switched in */
 	u64			exec_start;	/* [s] ktime up to which its CPU time is accounted */

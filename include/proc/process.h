@@ -158,6 +158,8 @@ struct mm *task_get_mm(struct task *t);		/* use reference of t's address space; 
 int task_may_access(struct task *t);		/* PTRACE_MODE_READ of current on t: 0 or -EPERM */
 int task_may_signal(struct task *t, int sig);	/* 0 or -EPERM: kill(2)'s rule */
 void process_times_read(struct process *p, struct process_times *out);	/* all threads, living and dead */
+struct rusage;
+void rusage_fill(struct rusage *out, const struct process_times *t);
 struct process *process_reaper(struct process *p);	/* [T] who adopts p's children */
 
 /* ---- for exec: proc/exit.c, signal.c, timers ---- */
