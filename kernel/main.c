@@ -21,7 +21,6 @@ void arch_irq_init(void) weak;
 void arch_mm_init(void) weak;
 void arch_early_init(void) weak;
 void sched_init(void) weak;
-void timers_init(void) weak;
 void workqueue_init(void) weak;
 void smp_init(void) weak;
 void mm_init(void) weak;		/* caches of mm/: vma, anon_vma, page cache … */
@@ -95,10 +94,9 @@ noreturn void kernel_main(void)
 		run(ledger_init);
 	}
 	run(arch_irq_init);
-	run(sched_init);
-	run(timers_init);
-	run(workqueue_init);
-	if (sched_start_first && sched_idle_loop) {
+	if (slab_init && vmalloc_init && arch_irq_init) {
+		run(sched_init);
+		run(workqueue_init);
 		sched_start_first(kernel_start_late);
 		sched_idle_loop();
 	}
