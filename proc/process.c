@@ -316,6 +316,8 @@ static int first_process_files(void)
 {
 	struct fs_context *own;
 
+	if (!init_process)
+		return 0;		/* a build without threads */
 	current->files = files_create();
 	if (!current->files || fs_context_dup(&kernel_fs_context, &own))
 		return -ENOMEM;
