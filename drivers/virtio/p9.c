@@ -17,8 +17,7 @@
 #include <lib/string.h>
 #include <mm/slab.h>
 
-#include <linux/virtio_9p.h>
-#include <linux/virtio_ids.h>
+#include "virtio_private.h"
 
 #define TAG_MAX		64
 #define POLL_NS		(100 * NSEC_PER_USEC)

@@ -21,8 +21,6 @@
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
 
-#include <linux/virtio_ring.h>
-
 #include "virtio_private.h"
 
 #define INDIRECT_FROM	4

@@ -10,9 +10,6 @@
 #include <kernel/printk.h>
 #include <lib/string.h>
 
-#include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
-
 #include "virtio_private.h"
 
 static struct list drivers = LIST_INIT(drivers);

@@ -48,6 +48,9 @@
 #define ALIGN_DOWN(x, a)	((x) & ~((typeof(x))(a) - 1))
 #define IS_ALIGNED(x, a)	(((x) & ((typeof(x))(a) - 1)) == 0)
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#ifndef static_assert
+#define static_assert		_Static_assert
+#endif
 #define BIT(n)			(1UL << (n))
 
 #define CONCAT_(a, b)		a##b
