@@ -47,8 +47,12 @@ static void reap(struct virtio_9p *ch)
 		struct task *w = r->waiter;
 
 		r->reply_len = len;
-		r->done = true;		/* r may vanish once the lock is dropped, its waiter not before */
 		ch->stats.bytes_in += len;
+		if (r->complete) {
+			r->complete(r);
+			continue;
+		}
+		r->done = true;		/* r may vanish once the lock is dropped, its waiter not before */
 		if (w)
 			task_wake(w);
 	}
@@ -56,13 +60,16 @@ static void reap(struct virtio_9p *ch)
 		waitq_wake_all(&ch->room);
 }
 
-static void queue_callback(struct virtqueue *q)
+void virtio_9p_reap(struct virtio_9p *ch)
 {
-	struct virtio_9p *ch = virtqueue_priv(q);
-
 	spin_lock(&ch->lock);
 	reap(ch);
 	spin_unlock(&ch->lock);
+}
+
+static void queue_callback(struct virtqueue *q)
+{
+	virtio_9p_reap(virtqueue_priv(q));
 }
 
 int virtio_9p_submit(struct virtio_9p *ch, struct virtio_9p_request *r)
@@ -151,6 +158,11 @@ int virtio_9p_wait(struct virtio_9p *ch, struct virtio_9p_request *r)
 		virtqueue_callback_off(ch->queue);
 	spin_unlock(&ch->lock);
 	return r->err;
+}
+
+bool virtio_9p_broken(const struct virtio_9p *ch)
+{
+	return virtqueue_broken(ch->queue);
 }
 
 unsigned virtio_9p_max_segs(const struct virtio_9p *ch)

@@ -16,6 +16,8 @@ struct virtio_9p_request {
 	bool			done;
 	int			err;		/* -EIO when the device broke */
 	struct task		*waiter;
+	/* For requests nobody waits for: called when reaped, under the channel's lock (no sleeping). */
+	void			(*complete)(struct virtio_9p_request *r);
 };
 
 /* The channel with this mount tag, for one client at a time. 0, -ENOENT, -EBUSY. */
@@ -25,6 +27,8 @@ void virtio_9p_close(struct virtio_9p *ch);
 int virtio_9p_submit(struct virtio_9p *ch, struct virtio_9p_request *r) must_check;
 /* Sleep until it is done (not interruptible: the buffers belong to the device until then). r->err. */
 int virtio_9p_wait(struct virtio_9p *ch, struct virtio_9p_request *r);
+void virtio_9p_reap(struct virtio_9p *ch);		/* take in replies that are there */
+bool virtio_9p_broken(const struct virtio_9p *ch);
 unsigned virtio_9p_max_segs(const struct virtio_9p *ch);
 
 struct virtio_9p_stats {
