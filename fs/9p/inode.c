@@ -12,6 +12,7 @@
 #include <kernel/cred.h>
 #include <kernel/sched.h>
 #include <lib/string.h>
+#include <linux/fs.h>
 #include <mm/slab.h>
 
 #include "p9.h"
