@@ -62,7 +62,8 @@ int kernel_start_late(void *unused)
 	run(mm_init);
 	run(vfs_init);
 	run(proc_init);
-	run_initcalls();
+	if (vfs_init && arch_mm_init)
+		run_initcalls();
 	if (cmdline_has("quire.smoke"))
 		machine_power_off();
 	if (!start_init)
