@@ -28,7 +28,9 @@ SECTIONS
 		KEEP(*(.head.multiboot))
 		KEEP(*(.entry.text))
 		*(.text.hot .text.hot.*)
-		*(.text .text.*)
+		*(.text .text.[!f]* .text.f[!i]*)
+		*(.text.fixup)
+		*(.text.*)
 		. = ALIGN(4096);
 		text_end = .;
 	} :text = 0xcccccccc
@@ -91,6 +93,10 @@ SECTIONS
 	.init.data : AT(ADDR(.init.data) - KERNEL_BASE) {
 		init_data_start = .;
 		*(.init.data .init.data.*)
+		. = ALIGN(4);
+		smap_sites_start = .;
+		KEEP(*(.smap_sites))
+		smap_sites_end = .;
 		. = ALIGN(8);
 		initcalls_start = .;
 		KEEP(*(SORT_BY_INIT_PRIORITY(.initcalls.*)))
@@ -99,6 +105,9 @@ SECTIONS
 	.init.bss (NOLOAD) : AT(ADDR(.init.bss) - KERNEL_BASE) {
 		. = ALIGN(4096);
 		*(.init.bss .init.bss.*)
+		. = ALIGN(64);
+		percpu_template = .;		/* the section as it was linked, for other CPUs */
+		. += percpu_end - percpu_start;
 		. = ALIGN(4096);
 		init_end = .;
 		kernel_end = .;

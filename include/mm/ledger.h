@@ -58,7 +58,7 @@ struct alloc_site {
 };
 
 #define ALLOC_SITE() ({									\
-	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") = {	\
+	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") aligned_to(8) = {	\
 		.file = __FILE__, .func = __func__, .line = __LINE__ };			\
 	&alloc_site_here; })
 

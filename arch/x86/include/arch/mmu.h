@@ -8,6 +8,7 @@
 #define ARCH_MMU_H
 
 #include <arch/pgtable.h>
+#include <arch/uaccess.h>	/* TASK_SIZE_MAX */
 #include <kernel/percpu.h>
 
 struct mm;
@@ -35,6 +36,10 @@ int kernel_map_page(vaddr_t addr, pfn_t pfn, pgprot_t prot) must_check;
 pte_t kernel_unmap_page(vaddr_t addr);	/* the old entry; none when nothing was there */
 pte_t *kernel_pte(vaddr_t addr);	/* NULL when no table, or a large page, is there */
 bool kernel_address_readable(vaddr_t addr);
+
+/* Registers of a device (uncached), or firmware tables (read-only); for the machine layer, before vmalloc. Never unmapped. */
+void *arch_map_device(paddr_t pa, size_t len, bool uncached);
+void arch_mm_late_init(void);		/* the page allocator works: page tables come from it now */
 
 /* vmalloc area; its root entries are allocated at boot, so every process root has them. */
 vaddr_t arch_vmalloc_end(void);

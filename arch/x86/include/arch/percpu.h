@@ -13,10 +13,10 @@
 
 extern unsigned long percpu_offset[MAX_CPUS];
 extern char percpu_start[], percpu_end[];
+extern unsigned long percpu_this_offset;	/* a per-CPU variable: its own copy's offset */
 
 static always_inline unsigned long this_cpu_offset(void)
 {
-	extern unsigned long percpu_this_offset;	/* a per-CPU variable: its own copy's offset */
 	unsigned long off;
 
 	__asm__ volatile("movq %%gs:%1, %0" : "=r"(off) : "m"(percpu_this_offset));

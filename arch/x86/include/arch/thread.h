@@ -7,6 +7,7 @@
 #include <kernel/percpu.h>
 
 struct task;
+struct trapframe;
 struct fpu_state;
 
 struct arch_thread {
@@ -40,11 +41,14 @@ void arch_thread_setup_kernel(struct task *t, int (*fn)(void *), void *arg);
  */
 int arch_thread_fork(struct task *child, const struct task *parent, unsigned long new_sp, bool set_tls,
 		     unsigned long tls) must_check;
-/* exec: fresh user registers; current's frame, TLS bases and FPU state become those of a new program. 0 or -ENOMEM. */
-int arch_thread_exec(struct task *t, unsigned long ip, unsigned long sp) must_check;
+/* exec: current's frame f, its TLS bases and FPU state become those of a new program. */
+void arch_exec_start(struct trapframe *f, vaddr_t entry, vaddr_t sp);
 /* For a kernel thread that has become a user process (init): leaves for user mode with t->frame. Never returns. */
 noreturn void arch_enter_user(void);
 void arch_thread_free(struct task *t);
+/* User FS or GS base: of any task that is not running elsewhere; of current. */
+unsigned long arch_user_base(const struct task *t, bool gs);
+void arch_set_user_base(bool gs, unsigned long v);
 
 #define ARCH_FRAME(kstack)	((struct trapframe *)((char *)(kstack) + KSTACK_SIZE) - 1)
 

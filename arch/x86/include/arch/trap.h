@@ -10,7 +10,7 @@
 struct trapframe {
 	unsigned long r15, r14, r13, r12, bp, bx;
 	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
-	unsigned long orig_ax;		/* system call number; error code of an exception; -1 otherwise */
+	unsigned long orig_ax;		/* system call number, else -1 */
 	unsigned long ip, cs, flags, sp, ss;
 };
 

@@ -9,10 +9,12 @@
 #define ARCH_UACCESS_H
 
 #include <abi/errno.h>
+#include <arch/page.h>
 #include <lib/types.h>
 
 #define TASK_SIZE	0x7ffffffff000UL		/* default end of user space: 47 bits less a guard page */
 #define TASK_SIZE_L5	0xfffffffffff000UL		/* reachable by explicit hints with 5-level tables */
+#define TASK_SIZE_MAX	(pgtable_l5 ? TASK_SIZE_L5 : TASK_SIZE)
 
 static always_inline bool access_ok(const void __user *p, size_t n)
 {
@@ -24,7 +26,7 @@ static always_inline bool access_ok(const void __user *p, size_t n)
 #define EX_TABLE(from, to)								\
 	".pushsection __ex_table, \"a\"\n\t.balign 4\n\t"				\
 	".long (" #from ") - ., (" #to ") - .\n\t.popsection\n\t"
-#define SMAP_SITE	".pushsection .smap_sites, \"a\"\n\t.long 661b - .\n\t.popsection\n\t"
+#define SMAP_SITE	".pushsection .smap_sites, \"aw\"\n\t.long 661b - .\n\t.popsection\n\t"
 #define STAC		"661: .byte 0x0f, 0x01, 0xcb\n\t" SMAP_SITE
 #define CLAC		"661: .byte 0x0f, 0x01, 0xca\n\t" SMAP_SITE
 

@@ -6,6 +6,7 @@
 
 #include <lib/types.h>
 
+struct task;
 struct trapframe;
 struct task;
 
@@ -22,5 +23,8 @@ void sched_first_run(struct task *prev);
 /* Generated: one entry per number, sys_ni for those nobody defines. */
 typedef long (*syscall_fn)(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
 extern const syscall_fn sys_call_table[];
+extern const unsigned long nr_syscalls;
+long syscall_unknown(void);		/* proc/: current->frame->orig_ax is the number */
+noreturn void task_exit(int code);
 
 #endif
