@@ -27,7 +27,10 @@ void kstack_free(void *stack);
 void *ioremap(paddr_t pa, size_t size, pgprot_t prot) must_check;
 void iounmap(void *p);
 
+void kstack_cache_drain(void);		/* this CPU's free stacks go back */
+void vmalloc_init_cpu(unsigned cpu);
+
 struct text;
-int vmalloc_report(struct text *out);	/* /proc/vmallocinfo */
+int vmalloc_report(struct text *out);	/* /proc/vmallocinfo; 0 or -ENOMEM */
 
 #endif

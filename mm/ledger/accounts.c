@@ -117,3 +117,19 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 	for (long i = 0; i < n; i++)
 		page[i].account = (u8)to;
 }
+
+void ledger_page_recharge(struct page *page, owner_t to)
+{
+#ifndef NO_LEDGER
+	struct ledger_owner *o = &ledger_owners[to];
+
+	if (page->owner == to)
+		return;
+	spin_lock(&ledger_books.lock);
+	ledger_owners[page->owner].frames--;
+	if (++o->frames > o->peak)
+		o->peak = o->frames;
+	page->owner = to;
+	spin_unlock(&ledger_books.lock);
+#endif
+}

@@ -1,0 +1,11 @@
+/* walk.h - how the audit sees into the other parts of mm/; private to mm/. */
+#ifndef MM_LEDGER_WALK_H
+#define MM_LEDGER_WALK_H
+
+#include <mm/ledger.h>
+
+struct page;
+
+void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page *p, enum account account));
+
+#endif
