@@ -95,7 +95,7 @@ noreturn void kernel_main(void)
 		run(ledger_init);
 	}
 	run(arch_irq_init);
-	if (slab_init && vmalloc_init && arch_irq_init) {
+	if (mm_init && vfs_init && sched_start_first) {
 		run(sched_init);
 		run(workqueue_init);
 		sched_start_first(kernel_start_late);
