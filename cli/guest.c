@@ -456,6 +456,22 @@ static int poll_limit(void)
 	return left < 1 ? 1 : (int)left;
 }
 
+/* In QEMU's own words when it had any. */
+static void describe_qemu_end(void)
+{
+	struct session *s = &session;
+	int status = s->r->qemu_status;
+
+	if (s->complaints_len)
+		snprintf(s->r->message, sizeof(s->r->message), "%.*s", (int)strcspn(s->complaints, "\n"),
+			 s->complaints);
+	else if (WIFSIGNALED(status))
+		snprintf(s->r->message, sizeof(s->r->message), "QEMU was killed by SIG%s",
+			 sigabbrev_np(WTERMSIG(status)) ?: "?");
+	else
+		snprintf(s->r->message, sizeof(s->r->message), "QEMU exited with %d", WEXITSTATUS(status));
+}
+
 /* QEMU is gone: what it had written is still in the sockets, and may say how the guest ended. */
 static void read_what_is_left(char *job, size_t job_len)
 {
@@ -468,12 +484,13 @@ static void read_what_is_left(char *job, size_t job_len)
 	for (int i = 0; i < 64; i++)
 		complaints_read();
 	s->out.bounded = s->err.bounded = false; /* their sockets end by themselves now */
+	if (s->r->end == END_SILENT || s->r->end == END_TIMEOUT || s->r->end == END_INTERRUPTED)
+		return;
 	if (s->log.panicked) {
 		s->r->end = END_PANIC;
 	} else if (!s->r->done && s->r->end != END_AGENT_ERROR) {
 		s->r->end = END_VANISHED;
-		snprintf(s->r->message, sizeof(s->r->message), "%.*s",
-			 (int)strcspn(s->complaints, "\n"), s->complaints);
+		describe_qemu_end();
 	}
 }
 
