@@ -54,5 +54,5 @@ void warn_at(const char *what, const char *file, int line)
 void dump_stack(void)
 {
 	pr_emerg("Call trace:\n");
-	backtrace_print((vaddr_t)__builtin_frame_address(0), (vaddr_t)__builtin_return_address(0));
+	backtrace_print(*(vaddr_t *)__builtin_frame_address(0), (vaddr_t)__builtin_return_address(0));
 }

@@ -18,7 +18,8 @@ static bool plausible(vaddr_t fp)
 void backtrace_print(vaddr_t fp, vaddr_t pc)
 {
 	for (int depth = 0; depth < 32; depth++) {
-		pr_emerg("  [<%016lx>] %pS\n", pc, (void *)pc);
+		/* A return address may be the first byte of the next function, after a call that never returns. */
+		pr_emerg("  [<%016lx>] %pS\n", pc, (void *)(pc - (depth > 0)));
 		if (!plausible(fp))
 			return;
 		pc = ((vaddr_t *)fp)[1];

@@ -11,3 +11,18 @@ $(B)/obj/gen/syscall_table.o: $(B)/gen/syscall_table.S
 	$(Q)$(CC) $(AFLAGS_kernel) -c -o $@ $<
 
 objects += $(B)/obj/gen/syscall_table.o
+
+# ---- the vDSO: a shared object inside the kernel ----------------------------------------------------------------
+VDSO_CFLAGS := -std=gnu11 -O2 -m64 -fPIC -ffreestanding -fno-stack-protector -fcf-protection=none -fno-builtin -fomit-frame-pointer \
+	-fasynchronous-unwind-tables -mno-sse -mno-mmx -fvisibility=default $(warnings) -Wno-missing-prototypes
+
+$(B)/obj/arch/x86/vdso/vdso.so: arch/x86/vdso/vdso.c arch/x86/vdso/note.S arch/x86/vdso/vdso.lds include/kernel/clock_page.h
+	$(call say,VDSO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(VDSO_CFLAGS) $(includes) -c -o $(@D)/vdso.o arch/x86/vdso/vdso.c
+	$(Q)$(CC) -c -o $(@D)/note.o arch/x86/vdso/note.S
+	$(Q)ld -shared -Bsymbolic --hash-style=both --eh-frame-hdr --build-id=none -soname linux-vdso.so.1 -z max-page-size=4096 \
+	  -z noexecstack -s -T arch/x86/vdso/vdso.lds -o $@ $(@D)/vdso.o $(@D)/note.o
+
+$(B)/obj/arch/x86/vdso_image.o: $(B)/obj/arch/x86/vdso/vdso.so
+$(B)/obj/arch/x86/vdso_image.o: AFLAGS_kernel += -DVDSO_FILE='"$(B)/obj/arch/x86/vdso/vdso.so"'

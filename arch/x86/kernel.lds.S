@@ -37,6 +37,7 @@ SECTIONS
 
 	.rodata : AT(ADDR(.rodata) - KERNEL_BASE) {
 		rodata_start = .;
+		KEEP(*(.rodata.page_aligned))
 		*(.rodata .rodata.*)
 		. = ALIGN(8);
 		ex_table_start = .;

@@ -7,6 +7,7 @@
 unsigned long percpu_offset[MAX_CPUS];
 DEFINE_PER_CPU(unsigned long, percpu_this_offset);
 DEFINE_PER_CPU(unsigned, cpu_number);
-DEFINE_PER_CPU(struct task *, current_task);
+extern struct task boot_task;
+DEFINE_PER_CPU(struct task *, current_task) = &boot_task;	/* kernel/sched.c */
 unsigned nr_cpus = 1;
 u64 cpu_online_mask = 1;

@@ -109,8 +109,8 @@ void ap_start(void)
 		write_cr4(read_cr4() | CR4_PGE);
 	lapic_init_cpu();
 	lapic_timer_init_cpu();
-	sched_init_cpu((int)cpu);
 	__atomic_fetch_or(&cpu_online_mask, BIT(cpu), __ATOMIC_SEQ_CST);
+	sched_init_cpu((int)cpu);
 	sched_idle_loop();
 }
 
@@ -174,16 +174,21 @@ static init_text bool wait_online(unsigned cpu, unsigned ms)
 
 static init_text bool start_cpu(unsigned cpu)
 {
-	char *area = percpu_area_alloc(cpu), *stack = kstack_alloc();
 	u32 id = platform.apic_ids[cpu];
+	struct task *idle;
 
-	if (!area || !stack)
+	if (!percpu_area_alloc(cpu))
 		return false;
+	mm_init_cpu(cpu);
+	idle = sched_idle_create((int)cpu);
+	if (!idle)
+		return false;
+	per_cpu(current_task, cpu) = idle;
 	starting = (int)cpu;
 	IN_COPY(trampoline_cr3) = (u32)((vaddr_t)arch_kernel_pgd - page_offset_base);
 	IN_COPY(trampoline_cr4) = (u32)(CR4_PAE | (pgtable_l5 ? CR4_LA57 : 0));
 	IN_COPY(trampoline_efer) = 0x101 | (cpu_features.nx ? 0x800 : 0);
-	IN_COPY(trampoline_stack) = (u64)stack + KSTACK_SIZE - 16;
+	IN_COPY(trampoline_stack) = (u64)idle->kstack + KSTACK_SIZE - 16;
 	IN_COPY(trampoline_gs) = percpu_offset[cpu];
 	IN_COPY(trampoline_entry) = (u64)ap_start;
 	smp_mb();
