@@ -45,7 +45,7 @@ TEST(errnos)
 	EXPECT_ERR(mmap(NULL, PG, PROT_READ, MAP_PRIVATE, wo, 0), EACCES);
 	EXPECT_ERR(mmap(NULL, PG, PROT_READ, MAP_SHARED, wo, 0), EACCES);
 	EXPECT_ERR(mmap((void *)0xffff800000000000UL, PG, RW, PA | MAP_FIXED, -1, 0), ENOMEM);
-	EXPECT_ERR(mmap((void *)0x7ffffffff000UL, 2 * PG, RW, PA | MAP_FIXED, -1, 0), ENOMEM);
+	EXPECT_ERR(mmap((void *)((1UL << 56) - PG), 2 * PG, RW, PA | MAP_FIXED, -1, 0), ENOMEM);
 	close(fd), close(ro), close(wo);
 }
 
