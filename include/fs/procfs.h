@@ -23,7 +23,10 @@ struct proc_file {
 };
 void proc_register(const struct proc_file *f);			/* boot time; panics on failure */
 void proc_register_all(const struct proc_file *f, unsigned n);
+void proc_mkdir(const char *path);
 int proc_symlink(const char *path, const char *target);
+/* read(2) on the directory itself gives this file's text, as `cat /proc/ledger` does. */
+void proc_directory_text(const char *path, const struct proc_file *f);
 /* Integer sysctls: min/max checked, -EINVAL outside. */
 void proc_register_int(const char *path, u32 mode, int *value, int lo, int hi);
 void proc_register_ulong(const char *path, u32 mode, unsigned long *value);
@@ -36,18 +39,21 @@ struct proc_pid_file {
 	int		(*show)(struct text *out, struct task *t);
 	ssize_t		(*write)(const char *buf, size_t n, struct task *t);
 	int		(*link)(struct task *t, struct path *out);	/* magic symlink */
-	const struct file_ops *ops;		/* f->priv = struct task * with a reference */
+	const struct file_ops *ops;		/* f->priv = struct task * with a reference, which ops->release puts */
 };
 void proc_register_pid(const struct proc_pid_file *files, unsigned n);
 
 /* border, defined by proc/: iterate over processes and threads for readdir and lookup. Return a reference or NULL. */
 struct task *proc_find_process(int pid);			/* a leader */
-struct task *proc_find_thread(int pid, int tid);
+struct task *proc_find_thread(int pid, int tid);		/* pid 0: of whatever process */
 struct task *proc_next_process(int after_pid);		/* lowest pid above */
 struct task *proc_next_thread(int pid, int after_tid);
 void proc_task_owner(struct task *t, u32 *uid, u32 *gid);
+struct files *proc_task_files(struct task *t);			/* a reference, or NULL when it exited: for fd/ and fdinfo/ */
 
 /* The same for sysfs: path below /sys. */
 void sysfs_register(const struct proc_file *f);
+void sysfs_mkdir(const char *path);
+int sysfs_symlink(const char *path, const char *target);
 
 #endif

@@ -1,0 +1,52 @@
+/*
+ * procfs_private.h - shared by the files of this folder and sysfs: a tree of named nodes that is made at boot, and files
+ * whose text a function prints.
+ */
+#ifndef PROCFS_PRIVATE_H
+#define PROCFS_PRIVATE_H
+
+#include <fs/procfs.h>
+
+/* A name in the static tree. Never removed; `file` and `target` NULL: a directory. */
+struct pnode {
+	struct pnode	*parent;
+	struct list	children, sibling;	/* pnode_lock */
+	u32		mode, ino;
+	const struct proc_file *file;		/* for a directory: what reading it gives */
+	const char	*target;		/* symlink */
+	int		(*readlink)(char *buf, size_t n);	/* symlink that depends on who asks */
+	u32		nr_subdirs;
+	u32		name_len;
+	char		name[];
+};
+
+struct pnode *pnode_root(void);			/* a new, empty tree. Panics: boot time */
+struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len);
+struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode);
+struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len);
+struct pnode *pnode_nth(struct pnode *dir, u64 n);	/* NULL past the end */
+int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out) must_check;
+int pnode_lookup(struct inode *dir, struct dentry *d);
+int pseudo_setattr(struct inode *i, const struct iattr *a);
+/* "." ".." and the node's children from ctx->pos; *full: the caller's buffer is. Positions below PNODE_POS_END. */
+#define PNODE_POS_END 0x10000
+int pnode_iterate(struct file *f, struct pnode *dir, struct dir_context *ctx, bool *full);
+
+/* Which process or thread; survives the reuse of its number. */
+struct task_id {
+	int	pid, tid;	/* tid 0: the process itself */
+	u64	start;
+};
+struct task *task_id_get(const struct task_id *id);	/* reference, NULL when it is gone */
+
+/* Text files: priv of an open file. Exactly one of file and pid_file. */
+int text_open(struct file *f, const struct proc_file *pf, const struct proc_pid_file *pid_pf, const struct task_id *id);
+extern const struct file_ops text_fops;
+
+/* pid.c: the dynamic part of the root. */
+int pid_lookup(struct inode *root, struct dentry *d);
+int pid_iterate(struct dir_context *ctx);
+void pid_evict(struct inode *i);
+bool inode_is_pid(const struct inode *i);
+
+#endif
