@@ -48,7 +48,7 @@ static inline s64 clock_mono_at(const struct clock_page *c, u64 cycles)
 
 	if (unlikely(delta < 0))	/* another CPU's counter may be a little behind */
 		delta = 0;
-	return c->mono_base + (s64)((unsigned __int128)delta * c->mult >> 32);
+	return c->mono_base + (s64)((unsigned __int128)(u64)delta * c->mult >> 32);
 }
 
 #endif

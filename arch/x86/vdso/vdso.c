@@ -11,7 +11,8 @@
 
 #define NSEC	1000000000ull
 
-extern const struct clock_page vdso_clock_page __attribute__((visibility("hidden")));
+/* Not const: the kernel changes it. */
+extern struct clock_page vdso_clock_page __attribute__((visibility("hidden")));
 
 struct timezone_ { int minutes_west, dst; };
 struct timespec_ { long sec, nsec; };
