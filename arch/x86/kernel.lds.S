@@ -5,7 +5,7 @@
 #include <arch/layout.h>
 
 OUTPUT_FORMAT(elf64-x86-64)
-ENTRY(pvh_entry_phys)
+ENTRY(pvh_entry)		/* GRUB wants it inside a segment; the real doors are in the PVH note and the multiboot2 header */
 
 PHDRS
 {
@@ -21,7 +21,6 @@ SECTIONS
 {
 	. = KERNEL_BASE + KERNEL_PHYS_LOAD;
 	kernel_start = .;
-	pvh_entry_phys = pvh_entry - KERNEL_BASE;
 
 	.text : AT(ADDR(.text) - KERNEL_BASE) {
 		text_start = .;
