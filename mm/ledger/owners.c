@@ -17,6 +17,7 @@
 #include <mm/page_alloc.h>
 #include "charge.h"
 #include "owners.h"
+#include "walk.h"
 
 struct ledger_owner *ledger_owners;
 
@@ -85,8 +86,7 @@ void ledger_owner_seen(owner_t o)
 static void sweep(void)
 {
 	bitmap_zero(seen_by_slabs, nr_owners);
-	if (slab_walk_owners)
-		slab_walk_owners();
+	ledger_walk_slab_owners();
 	for (unsigned o = 1; o < nr_owners; o++)
 		if (names[o].released && !ledger_owners[o].frames && !bitmap_test(seen_by_slabs, o))
 			names[o].kind = OWNER_FREE;
@@ -164,8 +164,6 @@ unsigned ledger_nr_owners(void) { return 0; }
 const struct ledger_owner_name *ledger_owner_name(unsigned o) { return NULL; }
 
 #endif
-
-void (*slab_walk_owners)(void);
 
 long ledger_owner_frames(owner_t o)
 {

@@ -14,8 +14,6 @@ struct ledger_owner_name {
 unsigned ledger_nr_owners(void);
 const struct ledger_owner_name *ledger_owner_name(unsigned o);
 
-/* mm/slab/: calls ledger_owner_seen() for the owner of every live object. */
-extern void (*slab_walk_owners)(void);
-void ledger_owner_seen(owner_t o);
+void ledger_owner_seen(owner_t o);	/* a live slab object names it */
 
 #endif
