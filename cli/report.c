@@ -161,12 +161,11 @@ static void print_closing(FILE *to, const struct ledger *l, const char *audit)
 {
 	int64_t peak = ledger_unaccounted_at_peak(l), now = ledger_unaccounted_now(l);
 
-	if (!peak && !now)
-		fprintf(to, " UNACCOUNTED                                  0                     0 frames · closed\n");
-	else
-		fprintf(to, " UNACCOUNTED   %" PRId64 " frames at peak, %" PRId64 " at the end\n", peak, now);
+	line(to, l, " ", "SUM", l->ram_frames - (uint64_t)peak, l->ram_frames - (uint64_t)now);
+	fprintf(to, " %-*s %14" PRId64 " %6s %14" PRId64 "  frames%s\n", LABEL_WIDTH - 1, "UNACCOUNTED", peak, "", now,
+		!peak && !now ? ", closed" : "");
 	if (audit && *audit)
-		fprintf(to, "Audit  %.*s\n", (int)strcspn(audit, "\n"), audit);
+		fprintf(to, " %.*s\n", (int)strcspn(audit, "\n"), audit);
 }
 
 static void print_ledger(FILE *to, struct ledger *l, const char *audit)
