@@ -56,7 +56,7 @@ static void run_initcalls(void)
 
 /* Rest of the start that may sleep; becomes process 1 when there is one. */
 int kernel_start_late(void *unused);
-int kernel_start_late(void *unused)
+int kernel_start_late(void *arg)
 {
 	run(smp_init);
 	run(mm_init);
@@ -68,6 +68,7 @@ int kernel_start_late(void *unused)
 		machine_power_off();
 	if (!start_init)
 		panic("no init: proc/ is missing from this build");
+	arch_free_init();
 	return start_init(NULL);
 }
 

@@ -222,6 +222,8 @@ static void ioapic_write(unsigned i, u32 reg, u32 v)
 
 init_text void ioapic_init(void)
 {
+	if (!platform.nr_ioapics)	/* no word from the firmware: where every PC has the first */
+		platform.ioapics[platform.nr_ioapics++] = (struct ioapic_info){ 0xfec00000, 0 };
 	for (unsigned i = 0; i < platform.nr_ioapics; i++) {
 		ioapics[i].base = arch_map_device(platform.ioapics[i].address, PAGE_SIZE, true);
 		ioapics[i].gsi_base = platform.ioapics[i].gsi_base;

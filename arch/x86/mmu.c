@@ -259,6 +259,18 @@ void arch_mm_late_init(void)
 	table_alloc_switch();
 }
 
+/* Boot is over: unmap its code and data from the image and give the frames away. */
+void arch_free_init(void)
+{
+	extern char init_start[], init_end[];
+
+	for (vaddr_t va = (vaddr_t)init_start; va < (vaddr_t)init_end; va += PAGE_SIZE)
+		kernel_unmap_page(va);
+	tlb_flush_kernel((vaddr_t)init_start, (vaddr_t)init_end);
+	page_alloc_free_reserved(image_to_phys(init_start), image_to_phys(init_end));
+	pr_info("Freed %lu KiB of boot code and data\n", (unsigned long)(init_end - init_start) / 1024);
+}
+
 /* ---- roots and flushes ---------------------------------------------------------------------------------------------- */
 
 void mmu_new_root(pgd_t *pgd)

@@ -153,6 +153,35 @@ static void exception_in_kernel(struct trapframe *f, unsigned vector, unsigned l
 	trap_oops(f, text, read_cr2());
 }
 
+/* Which of the unmasked floating-point exceptions it was, as si_code. Status bits: IE DE ZE OE UE PE. */
+static int fpe_code(unsigned vector)
+{
+	unsigned status, masked;
+	u16 cw, sw;
+	u32 mxcsr;
+
+	if (vector == TRAP_MF) {
+		__asm__ volatile("fnstcw %0; fnstsw %1" : "=m"(cw), "=m"(sw));
+		status = sw;
+		masked = cw;
+		__asm__ volatile("fnclex");
+	} else {
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		status = mxcsr;
+		masked = mxcsr >> 7;
+	}
+	status &= ~masked;
+	if (status & 1)
+		return FPE_FLTINV;
+	if (status & 4)
+		return FPE_FLTDIV;
+	if (status & 8)
+		return FPE_FLTOVF;
+	if (status & (2 | 16))
+		return FPE_FLTUND;
+	return status & 32 ? FPE_FLTRES : 0;
+}
+
 void exception_handler(struct trapframe *f, unsigned vector)
 {
 	unsigned long err = f->orig_ax;
@@ -164,6 +193,8 @@ void exception_handler(struct trapframe *f, unsigned vector)
 		exception_in_kernel(f, vector, err);
 		return;
 	}
+	if (vector == TRAP_MF || vector == TRAP_XM)
+		code = fpe_code(vector);
 	irq_enable();
 	if (vector == TRAP_DE || vector == TRAP_UD || vector == TRAP_DB || vector == TRAP_MF || vector == TRAP_XM)
 		addr = f->ip;

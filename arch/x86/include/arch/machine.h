@@ -15,4 +15,6 @@ void arch_early_init(void);	/* features, GDT, IDT, exceptions: memory allocation
 void arch_mm_init(void);	/* final kernel page tables, from memblock */
 void arch_irq_init(void);	/* APICs, clock, timers; vmalloc and slab work */
 
+void arch_free_init(void);	/* boot code and data go to the page allocator; nothing of them may run later */
+
 #endif
