@@ -98,6 +98,10 @@ long futex_wake_user(int __user *uaddr, int nr);	/* shared key, for clear_child_
 
 /* ---- itimers, POSIX timers ---- */
 void itimer_real_fn(struct timer *t);
+void cpu_timers_update(struct process *p);	/* siglock held */
+bool posix_cpu_timers_armed(struct process *p);	/* siglock held */
+void posix_cpu_timers_check(struct process *p, struct task *t, u64 process_ns);	/* siglock held, t is current */
+void signal_discard_entry(struct process *p, struct sigqueue *q);	/* siglock held: off the queue, if it is on one */
 void timers_exit(struct process *p);		/* the last thread exits */
 void cpu_timers_check(struct task *t);		/* from task_tick() */
 void posix_timer_dequeued(struct siginfo_k *info, struct sigqueue *q);	/* siglock held: overruns, next expiry */

@@ -114,6 +114,31 @@ static void remove_from(struct list *infos, u64 *pending, u64 mask)
 			entry_free(q);
 }
 
+/* Removes a timer's entry; the pending bit goes when no other entry of that signal is left. */
+void signal_discard_entry(struct process *p, struct sigqueue *q)
+{
+	struct sigqueue *other;
+	struct task *t;
+	u64 bit = SIGBIT(q->info.si_signo);
+
+	if (!list_is_linked(&q->link))
+		return;
+	list_remove(&q->link);
+	p->pending &= ~bit;
+	list_for_each(other, &p->pending_info, link)
+		if (SIGBIT(other->info.si_signo) == bit)
+			p->pending |= bit;
+	list_for_each(t, &p->threads, thread_link) {
+		bool had = t->pending & bit, found = false;
+
+		list_for_each(other, &t->pending_info, link)
+			if (SIGBIT(other->info.si_signo) == bit)
+				found = true;
+		if (had && !found && bit != SIGBIT(SIGKILL))
+			t->pending &= ~bit;
+	}
+}
+
 void signal_discard_locked(struct process *p, struct task *t, u64 mask)
 {
 	if (t)
