@@ -6,6 +6,7 @@
 #include <kernel/cpu.h>
 #include <kernel/main.h>
 #include <kernel/panic.h>
+#include <lib/printf.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/page_alloc.h>
