@@ -90,6 +90,9 @@ unsigned long filemap_invalidate(struct address_space *m, pgoff_t start, pgoff_t
 int filemap_invalidate_all(struct address_space *m);
 void filemap_readahead(struct address_space *m, pgoff_t start, unsigned nr);	/* FADV_WILLNEED, MADV_WILLNEED, readahead(2) */
 void filemap_sync_all(bool wait);				/* sync(2): every mapping */
-struct text;
+
+/* border: defined by fs/. Keep the owner of a mapping alive; false when it is going away. Callable under spinning locks. */
+bool mapping_host_get(struct address_space *m);
+void mapping_host_put(struct address_space *m);
 
 #endif

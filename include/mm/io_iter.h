@@ -14,7 +14,7 @@ struct iovec_user {			/* struct iovec of the ABI */
 
 struct io_iter {
 	enum { ITER_USER, ITER_KERNEL } kind;
-	const struct iovec_user	*iov;	/* ITER_USER: array in kernel memory */
+	const struct iovec_user	*iov;	/* ITER_USER: array in kernel memory; NULL: single */
 	unsigned		nr_iov;
 	size_t			done_in_iov;	/* bytes used of iov[0] */
 	char			*kbuf;	/* ITER_KERNEL */
@@ -28,6 +28,7 @@ void io_iter_iov(struct io_iter *it, const struct iovec_user *iov, unsigned nr, 
 /* Copy up to n bytes and advance; returns the bytes copied: short on a fault or at the end. */
 size_t io_iter_put(struct io_iter *it, const void *src, size_t n) must_check;	/* kernel -> destination */
 size_t io_iter_get(void *dst, struct io_iter *it, size_t n) must_check;		/* source -> kernel */
+size_t io_iter_get_nofault(void *dst, struct io_iter *it, size_t n) must_check;	/* what is not present counts as a fault */
 size_t io_iter_zero(struct io_iter *it, size_t n) must_check;
 void io_iter_advance(struct io_iter *it, size_t n);
 void io_iter_revert(struct io_iter *it, size_t n);

@@ -66,7 +66,8 @@ struct vma {
 	vaddr_t			start, end;	/* [mmap_lock] page-aligned, half-open */
 	struct mm		*mm;		/* [c] */
 	struct rb_node		node;		/* in mm->vmas, augmented with the largest gap below */
-	vaddr_t			gap, subtree_gap;
+	vaddr_t			subtree_gap;	/* largest unmapped stretch right below an area of this subtree */
+	struct vma		*prev, *next;	/* [m] neighbours by address */
 	u32			flags;		/* enum vma_flags */
 	pgprot_t		prot;		/* derived from flags */
 	pgoff_t			pgoff;		/* of start in the file; anon private: start >> PAGE_SHIFT at creation */
@@ -77,8 +78,8 @@ struct vma {
 	struct anon_vma		*anon_vma;	/* NULL until the first private page */
 	struct list		anon_link;	/* in anon_vma->vmas, LOCK_ANON_VMA */
 	struct rb_node		i_mmap_node;	/* in mapping->i_mmap, LOCK_I_MMAP */
-	pgoff_t			i_mmap_last;	/* interval-tree augment */
-	const char		*name;		/* static string, or anon name (PR_SET_VMA_ANON_NAME, kmalloc'ed) */
+	pgoff_t			i_mmap_last;	/* interval-tree augment: largest last index of the subtree */
+	const char		*name;		/* static with VM_SPECIAL_NAME, else PR_SET_VMA_ANON_NAME's, kmalloc'ed; or NULL */
 };
 
 enum mm_counter { MM_FILE, MM_ANON, MM_SWAP, MM_SHMEM, NR_MM_COUNTERS };
@@ -87,7 +88,9 @@ struct mm {
 	pgd_t			*pgd;		/* [c] */
 	struct rwsem		mmap_lock;	/* LOCK_MMAP */
 	struct rb_root		vmas;		/* [m] by address */
-	struct vma		*last_vma;	/* hint */
+	struct vma		*first;		/* [m] lowest area */
+	struct vma		*dead;		/* [m] removed areas whose files are let go when mmap_lock is released; by next */
+	struct vma		*last_vma;	/* hint of vma_find(): where the last search ended; [m] clears it on removal */
 	unsigned		nr_vmas;	/* [m] */
 	atomic_t		users;		/* tasks (and others) that use the address space */
 	atomic_t		refs;		/* of the struct; all users count as one */
@@ -126,13 +129,22 @@ static inline void mm_grab(struct mm *mm) { atomic_inc(&mm->refs); }
 /* exec: current->mm is `mm` now; load its page table. The old one may be put afterwards. */
 void mm_activate(struct mm *mm);
 extern struct mm kernel_mm;
+/* The next address space of the machine after prev (NULL: the first), with a reference to the struct; drops prev's. */
+struct mm *mm_iterate(struct mm *prev);
+void reclaim_drop_caches(int what);		/* /proc/sys/vm/drop_caches: 1 pages, 2 dentries and inodes, 3 both */
 
 /* Areas. mmap_lock held. */
 struct vma *vma_find(struct mm *mm, vaddr_t addr);	/* first with end > addr; NULL */
 struct vma *vma_at(struct mm *mm, vaddr_t addr);	/* that contains addr; NULL */
-struct vma *vma_first(struct mm *mm);
-struct vma *vma_next(struct vma *v);
-struct vma *vma_prev(struct vma *v);
+static inline struct vma *vma_first(struct mm *mm) { return mm->first; }
+static inline struct vma *vma_next(struct vma *v) { return v->next; }
+static inline struct vma *vma_prev(struct vma *v) { return v->prev; }
+static inline unsigned long vma_pages(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }
+/* The index in file (or anonymous space) of an address inside. */
+static inline pgoff_t vma_pgoff(const struct vma *v, vaddr_t addr)
+{
+	return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
 
 struct mmap_request {
 	vaddr_t			addr;		/* hint, or exact with MAP_FIXED */
@@ -166,11 +178,18 @@ int mm_remap_file_pages(struct mm *mm, vaddr_t addr, size_t size, int prot, size
 /* Other processes' memory: process_vm_readv, /proc/PID/mem, ptrace, exec's argument pages. Bytes moved or -EFAULT, -EIO. */
 ssize_t mm_access(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write, bool force);
 /* exec: make the stack area of a new mm; grow it; place argument strings through mm_access. */
-int mm_setup_stack(struct mm *mm, vaddr_t top, bool exec_stack, struct vma **out);
-int mm_shift_stack(struct mm *mm, struct vma *stack, vaddr_t new_top);
+int mm_setup_stack(struct mm *mm, vaddr_t top, bool exec_stack, struct vma **out) must_check;
 /* Populate now (MAP_POPULATE, mlock). */
 int mm_populate(struct mm *mm, vaddr_t start, size_t len, bool write);
-void mm_set_layout(struct mm *mm, unsigned long stack_rlimit, bool aslr);	/* mmap_base, task_size */
+/* mmap_base below a stack that may grow to stack_rlimit bytes; aslr: moved down by a random amount. */
+void mm_set_layout(struct mm *mm, unsigned long stack_rlimit, bool aslr);
+/* Random page-aligned displacements with Linux's ranges; 0 when randomize_va_space says so. */
+unsigned long aslr_mmap(void), aslr_stack(void), aslr_brk(void);
+extern unsigned sysctl_mmap_rnd_bits;
+/* Anonymous memory without a prompt: exec's bss and brk area. [start, end) gets VM flags from prot. */
+int mm_brk_range(struct mm *mm, vaddr_t start, vaddr_t end, bool exec) must_check;
+/* A special area with fixed pages: the vDSO. pages[] end is end of the area; borrowed for ever. */
+int mm_map_special(struct mm *mm, vaddr_t addr, size_t len, u32 vm_flags, struct page **pages, const char *name) must_check;
 /* Map frames of a device into an area: all at once, or in ops->fault. */
 int remap_pfn_range(struct vma *v, vaddr_t addr, pfn_t pfn, size_t len, pgprot_t prot) must_check;
 int vma_insert_page(struct vma *v, vaddr_t addr, struct page *p) must_check;
@@ -183,9 +202,22 @@ int mm_futex_key(vaddr_t addr, bool shared, bool write, struct futex_key *out, v
 void mm_futex_key_put(void *ref);
 
 /* Faults */
+struct fault {				/* one fault in the making; what ops->fault and ops->page_mkwrite see */
+	struct mm	*mm;
+	struct vma	*vma;
+	vaddr_t		addr;		/* page-aligned */
+	unsigned	access;		/* enum fault_access */
+	pgoff_t		pgoff;		/* of addr in the file */
+	struct page	*page;		/* out: a reference, up to date */
+	bool		major;		/* out: it had to be read from a device */
+	pte_t		*pte;		/* the entry; mapped while the mm is locked */
+	pte_t		seen;		/* what stood there when we looked without its lock */
+	spinlock_t	*ptl;
+};
 enum fault_result { FAULT_DONE, FAULT_RETRY, FAULT_OOM, FAULT_SIGSEGV_MAPERR, FAULT_SIGSEGV_ACCERR, FAULT_SIGBUS,
 		    FAULT_MAJOR_DONE };
-enum fault_access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_EXEC = 2, ACCESS_USER = 4, ACCESS_REMOTE = 8 };
+enum fault_access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_EXEC = 2, ACCESS_USER = 4, ACCESS_REMOTE = 8,
+		    ACCESS_FORCE = 16 /* ptrace: past the area's permissions, never past its VM_MAY* */ };
 enum fault_result mm_fault(struct mm *mm, vaddr_t addr, unsigned access);	/* takes mmap_lock for reading */
 
 /* Accounting and reports for proc/ and fs/. */

@@ -7,7 +7,9 @@
 #ifndef MM_RMAP_H
 #define MM_RMAP_H
 
+#include <kernel/panic.h>
 #include <mm/mm.h>
+#include <mm/page_alloc.h>
 
 struct anon_vma {
 	struct rwsem	lock;		/* LOCK_ANON_VMA */
@@ -16,20 +18,48 @@ struct anon_vma {
 };
 
 int anon_vma_prepare(struct vma *v) must_check;		/* 0 or -ENOMEM; mmap_lock held */
-int anon_vma_fork(struct vma *child, struct vma *parent) must_check;
-void anon_vma_unlink(struct vma *v);
-struct anon_vma *page_anon_vma(const struct page *p);
+/* v, which has none, becomes a member of av (NULL: nothing happens). Allocates nothing. For fork, split, merge and move. */
+void anon_vma_join(struct vma *v, struct anon_vma *av);
+void anon_vma_unlink(struct vma *v);			/* no page of v may be mapped through it any more */
+/* The anon_vma of a mapped anonymous page, with a reference; NULL when it is no longer mapped. */
+struct anon_vma *anon_vma_get(struct page *p);
+void anon_vma_put(struct anon_vma *av);
+void rmap_init(void);
 
-void rmap_add_anon(struct page *p, struct vma *v, vaddr_t addr, bool exclusive);	/* new page: also sets anon, index */
-void rmap_add_file(struct page *p, struct vma *v);
-void rmap_remove(struct page *p, struct vma *v);
+/*
+ * Mapping and unmapping a page in one entry; pt_lock held, the page's reference for the entry is the caller's matter.
+ * NR_ANON_MAPPED and NR_FILE_MAPPED follow the first and last mapping.
+ */
+void rmap_add_anon(struct page *p, struct vma *v, vaddr_t addr);	/* a fresh page: also sets anon and index */
+static inline void rmap_share_anon(struct page *p)			/* one more entry of a mapped page (fork) */
+{
+	atomic_inc(&p->mapcount);
+}
+static inline void rmap_add_file(struct page *p)
+{
+	if (atomic_inc_return(&p->mapcount) == 1)
+		vm_stat_add(NR_FILE_MAPPED, 1);
+}
+static inline void rmap_remove(struct page *p)
+{
+	debug_assert(page_mapcount(p) > 0);
+	if (atomic_dec_and_test(&p->mapcount))
+		vm_stat_add(page_is_anon(p) ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
+}
+
+static inline void page_set_anon(struct page *p, struct anon_vma *av)
+{
+	p->anon = (unsigned long)av | PAGE_ANON_TAG;
+}
 
 struct rmap_walk {
 	/* For each mapping of the page; pt_lock held; pte is the live entry. False stops the walk. */
 	bool	(*one)(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_t addr, pte_t *pte);
 	void	*arg;
+	bool	try_only;	/* reclaim: do not wait for the lock of the file's or family's areas */
 };
-void rmap_walk(struct page *p, struct rmap_walk *w);	/* page locked */
+/* Page locked. False: a lock was busy and try_only set, or the walk was stopped. */
+bool rmap_walk(struct page *p, struct rmap_walk *w);
 int rmap_unmap_all(struct page *p);			/* make every pte a swap entry or none; 0 or -EAGAIN */
 int rmap_referenced(struct page *p);			/* count and clear accessed bits */
 int rmap_clean(struct page *p);				/* write-protect and clear dirty in shared mappings; pages cleaned */

@@ -31,4 +31,10 @@ static inline u64 swp_offset(swp_entry_t e)
 	return e.v & ((1UL << 58) - 1);
 }
 
+/* Entries in page tables and the page cache each hold one use of their slot. */
+void swap_entry_dup(swp_entry_t e);
+void swap_entry_put(swp_entry_t e);
+unsigned long swap_total_pages(void);
+unsigned long swap_free_pages(void);
+
 #endif

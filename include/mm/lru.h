@@ -1,0 +1,31 @@
+/*
+ * lru.h - the lists that order pages by use, per zone. A page on one has PG_LRU; the list holds no reference.
+ */
+#ifndef MM_LRU_H
+#define MM_LRU_H
+
+#include <mm/page_alloc.h>
+
+/* Order matters: base (anon, file) + 1 when active. */
+enum lru_list { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE, NR_LRU };
+
+void lru_init(void);
+void lru_add(struct page *p);		/* onto the list its flags name; not on one yet */
+void lru_add_fresh(struct page *p, unsigned long more_flags);	/* the same, sets flags first: a page nobody else knows */
+void lru_remove(struct page *p);	/* off its list; a no-op without PG_LRU */
+/* The same for many; each zone's lock once. */
+void lru_remove_bulk(struct page **pages, unsigned nr);
+void lru_mark_accessed(struct page *p);	/* unreferenced -> referenced -> active */
+void lru_deactivate(struct page *p);	/* to the tail of its inactive list: first in line to go */
+void lru_set_unevictable(struct page *p);	/* mlocked; counts in NR_MLOCK */
+void lru_clear_unevictable(struct page *p);
+/* Reclaim: pages off the end of a list, with references; and back. */
+unsigned lru_isolate(enum zone_type z, enum lru_list l, unsigned nr, struct list *out, unsigned *scanned);
+void lru_putback(struct page *p);
+unsigned long lru_pages(enum lru_list l);
+/* Pages on each list of a zone, for /proc/zoneinfo. */
+void lru_zone_pages(struct zone *z, unsigned long out[NR_LRU]);
+/* Audit: walk the lists; every page must have PG_LRU. Number of pages, or -1 - list when a list is wrong. */
+long lru_audit(unsigned long out[NR_LRU]);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * special.c - areas whose pages the kernel or a driver chose: the vDSO, device frames, single inserted pages.
+ */
+#include "internal.h"
+
+/* ---- fixed pages with a name -------------------------------------------------------------------------------- */
+
+static int special_fault(struct fault *f)
+{
+	struct page **pages = f->vma->priv;
+	struct page *p = pages[f->pgoff - f->vma->pgoff];
+	spinlock_t *ptl = pt_lock_of(f->pte);
+
+	if (!p)
+		return FAULT_SIGBUS;
+	spin_lock(ptl);
+	if (pte_none(pte_read(f->pte)))
+		pte_set(f->pte, pte_mkyoung(pte_mkspecial(pte_make(page_to_pfn(p), f->vma->prot))));
+	spin_unlock(ptl);
+	return FAULT_DONE;
+}
+
+static int special_may_split(struct vma *v, vaddr_t addr)
+{
+	return -EINVAL;
+}
+
+static const struct vm_ops special_ops = {
+	.fault = special_fault,
+	.may_split = special_may_split,
+};
+
+/* addr page-aligned and free. The frames are never freed, and not counted in rss: their entries are special. */
+int mm_map_special(struct mm *mm, vaddr_t addr, size_t len, u32 vm_flags, struct page **pages, const char *name)
+{
+	struct vma *v = vma_alloc(mm);
+	int err = 0;
+
+	if (!v)
+		return -ENOMEM;
+	v->start = addr;
+	v->end = addr + PAGE_ALIGN(len);
+	v->flags = vm_flags | VM_DONTEXPAND | VM_SPECIAL_NAME;
+	v->name = name;
+	v->ops = &special_ops;
+	v->priv = pages;
+	vma_set_prot(v);
+	rwsem_write_lock(&mm->mmap_lock);
+	if (mm->nr_vmas >= sysctl_max_map_count || !mm_may_expand(mm, v->flags, vma_pages(v))) {
+		err = -ENOMEM;
+	} else {
+		vma_insert(mm, v);
+		mm_account_vma(mm, v->flags, NULL, (long)vma_pages(v));
+	}
+	rwsem_write_unlock(&mm->mmap_lock);
+	if (err)
+		vma_free(v);
+	return err;
+}
+
+/* ---- frames of devices ------------------------------------------------------------------------------------- */
+
+static int set_frames(struct vma *v, pte_t *table, vaddr_t addr, vaddr_t end, pfn_t pfn, pgprot_t prot)
+{
+	pte_t *pte = pt_offset(table, addr, 1);
+	spinlock_t *ptl = pt_lock_of(pte);
+	int err = 0;
+
+	spin_lock(ptl);
+	for (; addr < end; addr += PAGE_SIZE, pte++, pfn++) {
+		if (!pte_none(pte_read(pte))) {
+			err = -EBUSY;
+			break;
+		}
+		pte_set(pte, pte_mkyoung(pte_mkspecial(pte_make(pfn, prot))));
+	}
+	spin_unlock(ptl);
+	return err;
+}
+
+/* The caller's area, mmap_lock held (for writing in file->ops->mmap). 0, -EINVAL, -ENOMEM, -EBUSY. */
+int remap_pfn_range(struct vma *v, vaddr_t addr, pfn_t pfn, size_t len, pgprot_t prot)
+{
+	vaddr_t end = addr + PAGE_ALIGN(len), next;
+	int err;
+
+	if ((addr & ~PAGE_MASK) || addr < v->start || end > v->end || end <= addr)
+		return -EINVAL;
+	if (vma_flags_private_write(v->flags) && (addr != v->start || end != v->end))
+		return -EINVAL;		/* copies could not tell which frame they came from */
+	v->flags |= VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
+	for (; addr < end; addr = next) {
+		pte_t *table = pt_alloc_table(v->mm, addr);
+
+		if (!table)
+			return -ENOMEM;
+		next = pt_next(addr, end, 2);
+		err = set_frames(v, table, addr, next, pfn, prot);
+		if (err)
+			return err;
+		pfn += (next - addr) >> PAGE_SHIFT;
+	}
+	return 0;
+}
+
+/* One page with a struct page, counted like a file's. Takes a reference of its own. 0, -ENOMEM, -EBUSY, -EINVAL. */
+int vma_insert_page(struct vma *v, vaddr_t addr, struct page *p)
+{
+	pte_t *table, *pte, e;
+	spinlock_t *ptl;
+	int err = -EBUSY;
+
+	if (addr < v->start || addr >= v->end || (addr & ~PAGE_MASK) || page_is_anon(p) || !page_refs(p))
+		return -EINVAL;
+	table = pt_alloc_table(v->mm, addr);
+	if (!table)
+		return -ENOMEM;
+	v->flags |= VM_MIXEDMAP;
+	pte = pt_offset(table, addr, 1);
+	ptl = pt_lock_of(pte);
+	spin_lock(ptl);
+	if (pte_none(pte_read(pte))) {
+		e = pte_mkyoung(pte_make(page_to_pfn(p), v->prot));
+		page_get(p);
+		rmap_add_file(p);
+		atomic_inc(&v->mm->counters[page_mm_counter(p)]);
+		pte_set(pte, e);
+		err = 0;
+	}
+	spin_unlock(ptl);
+	return err;
+}

@@ -1,0 +1,279 @@
+/*
+ * writeback.c - dirty pages of files go home.
+ *
+ * WHO         fsync, msync and sync; a worker every 5 seconds while anything is dirty; and whoever dirties more than a fifth of
+ *             the memory that could be dirty, for the file it writes to.
+ * HOW         pages with the DIRTY mark, in order of index: locked, made clean in all page tables (so that a later store
+ *             is noticed), marked under write-back, and handed to the file system in contiguous runs.
+ * ERRORS      a failed page stays clean and cached, as in Linux; the mapping's wb_err moves on, and every open file
+ *             sees the error once, at its next fsync or close.
+ * LOCKS       dirty_lock (a leaf) guards the list of dirty mappings. A mapping is kept alive meanwhile by
+ *             mapping_host_get(), which fs/ defines.
+ */
+#include "internal.h"
+
+#include <kernel/workqueue.h>
+#include <mm/filemap.h>
+
+#define RUN		32
+#define WB_INTERVAL	(5 * NSEC_PER_SEC)
+
+static struct list dirty_mappings = LIST_INIT(dirty_mappings);
+static spinlock_t dirty_lock = SPINLOCK_INIT("dirty_mappings", LOCK_LEAF);
+static struct delayed_work flusher;
+static bool flusher_armed;
+
+/* ---- which files ------------------------------------------------------------------------------------------- */
+
+void writeback_note_dirty(struct address_space *m)
+{
+	bool arm;
+
+	if (list_is_linked(&m->dirty_link))
+		return;
+	spin_lock(&dirty_lock);
+	if (!list_is_linked(&m->dirty_link))
+		list_append(&dirty_mappings, &m->dirty_link);
+	arm = !flusher_armed;
+	flusher_armed = true;
+	spin_unlock(&dirty_lock);
+	if (arm)
+		delayed_work_queue(&flusher, WB_INTERVAL);
+}
+
+void writeback_forget(struct address_space *m)
+{
+	spin_lock(&dirty_lock);
+	if (list_is_linked(&m->dirty_link))
+		list_remove(&m->dirty_link);
+	spin_unlock(&dirty_lock);
+}
+
+/* Take the first dirty mapping off the list, kept alive. False when none is left of `budget`. */
+static struct address_space *next_dirty(unsigned *budget)
+{
+	struct address_space *m = NULL;
+
+	spin_lock(&dirty_lock);
+	while (*budget && !list_empty(&dirty_mappings)) {
+		m = list_first_entry(&dirty_mappings, struct address_space, dirty_link);
+		(*budget)--;
+		list_remove(&m->dirty_link);
+		if (mapping_host_get(m))
+			break;
+		m = NULL;		/* its last user is just leaving, and writes it */
+	}
+	spin_unlock(&dirty_lock);
+	return m;
+}
+
+static unsigned nr_dirty_mappings(void)
+{
+	unsigned n = 0;
+	struct list *l;
+
+	spin_lock(&dirty_lock);
+	for (l = dirty_mappings.next; l != &dirty_mappings; l = l->next)
+		n++;
+	spin_unlock(&dirty_lock);
+	return n;
+}
+
+void filemap_sync_all(bool wait)
+{
+	unsigned budget = nr_dirty_mappings();
+	struct address_space *m;
+
+	while ((m = next_dirty(&budget))) {
+		(void)filemap_write_range(m, 0, S64_MAX, wait);
+		if (xa_marked(&m->pages, XA_DIRTY))
+			writeback_note_dirty(m);
+		mapping_host_put(m);
+	}
+}
+
+static void flush_work(struct work *w)
+{
+	bool again;
+
+	filemap_sync_all(false);
+	spin_lock(&dirty_lock);
+	again = !list_empty(&dirty_mappings);
+	flusher_armed = again;
+	spin_unlock(&dirty_lock);
+	if (again)
+		delayed_work_queue(&flusher, WB_INTERVAL);
+}
+
+void writeback_init(void)
+{
+	delayed_work_init(&flusher, flush_work);
+}
+
+/* After making a page dirty, no locks but the inode's: whoever dirties much writes much. */
+void balance_dirty(struct address_space *m)
+{
+	unsigned long dirty, could_be;
+
+	if ((m->flags & MAPPING_NO_WRITEBACK) || !xa_marked(&m->pages, XA_DIRTY))
+		return;
+	dirty = (unsigned long)vm_stat_read(NR_FILE_DIRTY);
+	if (dirty < 64)
+		return;
+	could_be = nr_free_pages() + lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE);
+	if (dirty > could_be / 5)
+		(void)filemap_write_range(m, 0, S64_MAX, false);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------ */
+
+static void record_error(struct address_space *m, int err)
+{
+	WRITE_ONCE(m->wb_err, ((m->wb_err >> 12) + 1) << 12 | (u32)-err);
+}
+
+int filemap_check_errors(struct address_space *m, u32 *since)
+{
+	u32 now = READ_ONCE(m->wb_err);
+
+	if (now == *since)
+		return 0;
+	*since = now;
+	return -(int)(now & 0xfff);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------- */
+
+struct run {
+	struct address_space	*m;
+	struct page		*pages[RUN];
+	unsigned		nr;
+	int			err;		/* first one */
+};
+
+static size_t bytes_inside(struct address_space *m, const struct page *p)
+{
+	loff_t start = (loff_t)p->index << PAGE_SHIFT, size = READ_ONCE(m->size);
+
+	if (start >= size)
+		return 0;
+	return size - start < (loff_t)PAGE_SIZE ? (size_t)(size - start) : PAGE_SIZE;
+}
+
+/* Locked, clean, under write-back: out they go; unlocked afterwards. The caller keeps the references. */
+static void write_run(struct run *r)
+{
+	struct address_space *m = r->m;
+	int err = 0;
+
+	if (!r->nr)
+		return;
+	if (m->ops->write_pages) {
+		err = m->ops->write_pages(m, r->pages, r->nr, bytes_inside(m, r->pages[r->nr - 1]));
+	} else {
+		for (unsigned i = 0; i < r->nr; i++) {
+			int e = m->ops->write_page(m, r->pages[i], bytes_inside(m, r->pages[i]));
+
+			if (e && !err)
+				err = e;
+		}
+	}
+	if (err) {
+		record_error(m, err);
+		if (!r->err)
+			r->err = err;
+	}
+	vm_event_add(PGPGOUT, r->nr * (PAGE_SIZE / 1024));
+	for (unsigned i = 0; i < r->nr; i++) {
+		vm_stat_add(NR_WRITEBACK, -1);
+		page_end_writeback(r->pages[i]);
+		page_unlock(r->pages[i]);
+	}
+	r->nr = 0;
+}
+
+/* One page that was found dirty. Joins the run, or ends it. */
+static void write_one(struct run *r, struct page *p)
+{
+	struct address_space *m = r->m;
+
+	if (r->nr == RUN || (r->nr && r->pages[r->nr - 1]->index + 1 != p->index))
+		write_run(r);
+	if (r->nr) {
+		if (!page_trylock(p)) {
+			write_run(r);
+			page_lock(p);
+		}
+	} else {
+		page_lock(p);
+	}
+	if (p->mapping != m || !page_test(p, PG_DIRTY)) {
+		page_unlock(p);
+		return;
+	}
+	page_wait_writeback(p);
+	filemap_clear_dirty(p);		/* first: a store after the next line sets it again */
+	if (page_mapcount(p))
+		rmap_clean(p);
+	if (!bytes_inside(m, p)) {	/* truncated, about to go */
+		page_unlock(p);
+		return;
+	}
+	page_set(p, PG_WRITEBACK);
+	vm_stat_add(NR_WRITEBACK, 1);
+	r->pages[r->nr++] = p;
+}
+
+/* For reclaim: one dirty page, locked and staying so. 0 when it is clean now. */
+int writeback_one_locked(struct page *p)
+{
+	struct address_space *m = p->mapping;
+	int err;
+
+	if (!m->ops || !m->ops->write_page)
+		return -EAGAIN;
+	filemap_clear_dirty(p);
+	page_set(p, PG_WRITEBACK);
+	vm_stat_add(NR_WRITEBACK, 1);
+	err = m->ops->write_page(m, p, bytes_inside(m, p));
+	if (err)
+		record_error(m, err);
+	vm_event_add(PGPGOUT, PAGE_SIZE / 1024);
+	vm_stat_add(NR_WRITEBACK, -1);
+	page_end_writeback(p);
+	return err;
+}
+
+static bool take_page(void *entry)
+{
+	if (xa_is_value(entry))
+		return false;
+	page_get(entry);
+	return true;
+}
+
+int filemap_write_range(struct address_space *m, loff_t start, loff_t end, bool wait)
+{
+	pgoff_t last = (pgoff_t)end >> PAGE_SHIFT;
+	unsigned long at = (pgoff_t)start >> PAGE_SHIFT;
+	struct run r = { .m = m };
+	struct page *pages[RUN];
+	unsigned n;
+
+	if ((m->flags & MAPPING_NO_WRITEBACK) || !m->ops || (!m->ops->write_page && !m->ops->write_pages))
+		return 0;
+	/* What is dirty now, and no more: a writer that keeps dirtying must not keep us here. */
+	xa_tag_range(&m->pages, at, last, XA_DIRTY, XA_TOWRITE);
+	while (at <= last && (n = xa_gather(&m->pages, &at, last, XA_TOWRITE, take_page, (void **)pages, NULL, RUN))) {
+		for (unsigned i = 0; i < n; i++) {
+			xa_clear_mark(&m->pages, pages[i]->index, XA_TOWRITE);
+			write_one(&r, pages[i]);
+		}
+		write_run(&r);
+		page_put_bulk(pages, n);
+		cond_resched();
+		if (at == 0)
+			break;
+	}
+	return r.err;
+}
