@@ -99,6 +99,17 @@ static init_text void patch_smap_sites(void)
 
 extern char percpu_template[];
 
+/* See page.S. The vector version needs 32-byte registers switched on: XCR0 has AVX. */
+static init_text void clear_page_select(void)
+{
+	extern char clear_page_vector[];
+	s32 distance = (s32)(clear_page_vector - ((char *)clear_page + 5));
+
+	if (fpu_has_avx())
+		memcpy((char *)clear_page + 1, &distance, sizeof(distance));
+}
+
+
 init_text void arch_early_init(void)
 {
 	memcpy(percpu_template, percpu_start, percpu_end - percpu_start);
@@ -109,6 +120,7 @@ init_text void arch_early_init(void)
 	idt_init();
 	gdt_init_cpu(0);
 	cpu_enable_features();
+	clear_page_select();
 	pr_info("CPU: %s, %s%s%s%s%s%s%s%s%s\n", cpu_features.brand[0] ? cpu_features.brand : cpu_features.vendor,
 		pgtable_l5 ? "5-level" : "4-level", cpu_features.nx ? " nx" : "", cpu_features.smep ? " smep" : "",
 		cpu_features.smap ? " smap" : "", cpu_features.umip ? " umip" : "", cpu_features.fsgsbase ? " fsgsbase" : "",

@@ -72,6 +72,11 @@ void fpu_init_cpu(void)
 		area_size = cpuid(0xd, 0).ebx;
 }
 
+bool fpu_has_avx(void)
+{
+	return xcr0 & XCR0_AVX;
+}
+
 static void registers_save(struct fpu_state *s)
 {
 	u32 lo = (u32)xcr0, hi = (u32)(xcr0 >> 32);

@@ -1,8 +1,9 @@
 /*
  * uaccess.S - copies to and from user memory. Arguments as C passes them; result: bytes that were not copied.
  *
- * Words first, 64 bytes a turn (see string.S for why not rep), then bytes. A fault in the fast loop goes back to copying
- * bytes from where the turn began: so the count is exact, and a page that is half there is used to its last byte.
+ * Words first, then bytes. A fault among the words goes on byte by byte: so the count is exact, and a page that is half
+ * there is used to its last byte. rep movsq costs an emulator half more time than an unrolled loop (1.5 against 1.0 us a
+ * page), but a tenth of rep movsb, and three instructions.
  */
 #include <abi/errno.h>
 
@@ -32,52 +33,48 @@
 	extable 771b, \fixup
 .endm
 
+#define BULK	128			/* from here on rep is worth its start */
+
 /* rdi: to, rsi: from, rdx: bytes. Both directions may fault: one of the two pointers is the user's. */
 	.balign 16
 	.globl raw_copy_to_user, raw_copy_from_user
 raw_copy_to_user:
 raw_copy_from_user:
 	stac
-	subq $64, %rdx
-	jb 2f
-1:
-	.irp off, 0, 32
-	try 90f, movq \off(%rsi), %rcx
-	try 90f, movq \off + 8(%rsi), %r8
-	try 90f, movq \off + 16(%rsi), %r9
-	try 90f, movq \off + 24(%rsi), %r10
-	try 90f, movq %rcx, \off(%rdi)
-	try 90f, movq %r8, \off + 8(%rdi)
-	try 90f, movq %r9, \off + 16(%rdi)
-	try 90f, movq %r10, \off + 24(%rdi)
-	.endr
-	addq $64, %rsi
-	addq $64, %rdi
-	subq $64, %rdx
-	jae 1b
-2:	addq $56, %rdx			/* 64 too many were taken */
-	js 4f
-3:	try 91f, movq (%rsi), %rcx
+	cmpq $BULK, %rdx
+	jae 8f
+1:	subq $8, %rdx
+	js 3f
+2:	try 91f, movq (%rsi), %rcx
 	try 91f, movq %rcx, (%rdi)
 	addq $8, %rsi
 	addq $8, %rdi
 	subq $8, %rdx
-	jns 3b
-4:	addq $8, %rdx
-	jz 6f
-5:	try 92f, movb (%rsi), %cl
+	jns 2b
+3:	addq $8, %rdx
+	jz 5f
+4:	try 92f, movb (%rsi), %cl
 	try 92f, movb %cl, (%rdi)
 	incq %rsi
 	incq %rdi
 	decq %rdx
-	jnz 5b
-6:	clac
+	jnz 4b
+5:	clac
 	xorl %eax, %eax
 	ret
-90:	addq $64, %rdx			/* back to byte by byte, to the exact place */
-	jmp 5b
+8:	movq %rdx, %rcx
+	shrq $3, %rcx
+	andl $7, %edx
+	try 90f, rep movsq
+	testl %edx, %edx
+	jnz 4b
+	clac
+	xorl %eax, %eax
+	ret
+90:	leaq (%rdx, %rcx, 8), %rdx	/* on byte by byte, to the exact place */
+	jmp 4b
 91:	addq $8, %rdx
-	jmp 5b
+	jmp 4b
 92:	movq %rdx, %rax
 	clac
 	ret
@@ -88,33 +85,20 @@ raw_copy_from_user:
 raw_clear_user:
 	stac
 	xorl %eax, %eax
-	subq $64, %rsi
-	jb 2f
-1:
-	.irp off, 0, 8, 16, 24, 32, 40, 48, 56
-	try 90f, movq %rax, \off(%rdi)
-	.endr
-	addq $64, %rdi
-	subq $64, %rsi
-	jae 1b
-2:	addq $56, %rsi
-	js 4f
-3:	try 91f, movq %rax, (%rdi)
-	addq $8, %rdi
-	subq $8, %rsi
-	jns 3b
-4:	addq $8, %rsi
-	jz 6f
-5:	try 92f, movb %al, (%rdi)
+	movq %rsi, %rcx
+	shrq $3, %rcx
+	andl $7, %esi
+	try 90f, rep stosq
+1:	testq %rsi, %rsi
+	jz 3f
+2:	try 92f, movb %al, (%rdi)
 	incq %rdi
 	decq %rsi
-	jnz 5b
-6:	clac
+	jnz 2b
+3:	clac
 	ret
-90:	addq $64, %rsi
-	jmp 5b
-91:	addq $8, %rsi
-	jmp 5b
+90:	leaq (%rsi, %rcx, 8), %rsi
+	jmp 2b
 92:	movq %rsi, %rax
 	clac
 	ret

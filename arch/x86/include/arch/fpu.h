@@ -12,6 +12,7 @@
 struct task;
 
 void fpu_init_cpu(void);			/* per CPU: CR4.OSXSAVE, XCR0 */
+bool fpu_has_avx(void);
 int fpu_fork(struct task *child, const struct task *parent) must_check;	/* copies current's live state. 0, -ENOMEM */
 int fpu_exec(struct task *t) must_check;	/* initial state */
 void fpu_free(struct task *t);
