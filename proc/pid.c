@@ -260,7 +260,7 @@ struct task *proc_find_thread(int pid, int tid)
 
 	spin_lock(&tasklist_lock);
 	t = task_find_locked(tid);
-	if (t && (!t->process || t->process->pid != pid))
+	if (t && (!t->process || (pid && t->process->pid != pid)))	/* pid 0: of any process */
 		t = NULL;
 	if (t)
 		task_get(t);
