@@ -71,3 +71,20 @@ const char *symbol_name(unsigned long addr, unsigned long *offset)
 
 	return kallsyms_lookup(addr, offset, &size);
 }
+
+/* Symbol number i, in address order; false past the last. */
+bool kallsyms_nth(u32 i, vaddr_t *addr, char *type, char *name, size_t size)
+{
+	const u8 *p;
+	size_t n;
+
+	if (i >= count())
+		return false;
+	p = name_at(i);
+	n = min((size_t)p[0] - 1, size - 1);
+	memcpy(name, p + 2, n);
+	name[n] = '\0';
+	*type = p[1];
+	*addr = KERNEL_IMAGE_BASE + kallsyms_start[1 + i];
+	return true;
+}

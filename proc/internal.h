@@ -6,6 +6,8 @@
 
 #include <proc/process.h>
 
+struct file;
+
 /* ---- process.c ---- */
 /* A process around its first thread: nothing shared, no pid, on no list. NULL: no memory. */
 struct process *process_create(struct task *leader) must_check;
@@ -72,6 +74,12 @@ int siginfo_put_user(siginfo_t __user *to, const struct siginfo_k *in) must_chec
 #define SIG_DFL_VALUE		0UL
 #define SIG_IGN_VALUE		1UL
 
+/* siglock held: drop pending signals of `mask`, the thread's or (t NULL) the process's. */
+void signal_discard_locked(struct process *p, struct task *t, u64 mask);
+/* ---- sys_signal.c ---- */
+int signal_altstack_set(unsigned long sp, unsigned long size, int flags);
+int signal_info_from_user(struct siginfo_k *info, const siginfo_t __user *u, int sig, int pid) must_check;
+
 /* ---- signal_deliver.c ---- */
 void signal_deliver(struct trapframe *f);
 
@@ -90,6 +98,10 @@ long futex_wake_user(int __user *uaddr, int nr);	/* shared key, for clear_child_
 
 /* ---- itimers, POSIX timers ---- */
 void itimer_real_fn(struct timer *t);
+void cpu_timers_update(struct process *p);	/* siglock held */
+bool posix_cpu_timers_armed(struct process *p);	/* siglock held */
+void posix_cpu_timers_check(struct process *p, struct task *t, u64 process_ns);	/* siglock held, t is current */
+void signal_discard_entry(struct process *p, struct sigqueue *q);	/* siglock held: off the queue, if it is on one */
 void timers_exit(struct process *p);		/* the last thread exits */
 void cpu_timers_check(struct task *t);		/* from task_tick() */
 void posix_timer_dequeued(struct siginfo_k *info, struct sigqueue *q);	/* siglock held: overruns, next expiry */
@@ -101,6 +113,10 @@ void rseq_fork(struct task *child, u64 clone_flags);
 
 /* ---- pidfd.c ---- */
 int pidfd_create(struct process *p, u32 flags, struct file **out) must_check;
+int pidfd_to_pid(int fd) must_check;		/* -EBADF when it is none */
+
+/* ---- jobctl.c ---- */
+void process_session_leader_exit(void);		/* the terminal of current's session is free again */
 
 static inline u64 ns_to_clock_t(u64 ns)
 {

@@ -1,0 +1,304 @@
+/*
+ * memory.c - the machine's memory as /proc shows it: meminfo, vmstat, zoneinfo, buddyinfo, slabinfo, vmallocinfo, iomem,
+ * swaps, and the ledger. Every number is read from the counter that the allocator itself keeps.
+ *
+ * IDENTITIES  Slab = SReclaimable + SUnreclaim; Active = Active(anon) + Active(file), the same for Inactive;
+ *             Cached + SwapCached + Buffers = file pages; MemTotal = frames that were ever given to the allocator.
+ */
+#include <abi/errno.h>
+#include <fs/procfs.h>
+#include <kernel/boot_info.h>
+#include <kernel/main.h>
+#include <lib/sort.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <mm/ledger.h>
+#include <mm/mm.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+#include <mm/vmalloc.h>
+
+#define KB(pages)	((unsigned long)(pages) << (PAGE_SHIFT - 10))
+
+/* border, defined by mm/ once there is swap: pages */
+void swap_totals(unsigned long *total, unsigned long *free_pages) weak;
+int swaps_report(struct text *out) weak;
+int meminfo_node_show(struct text *out, void *arg);
+
+static unsigned long stat_of(enum vm_stat s)
+{
+	long v = vm_stat_read(s);
+
+	return v > 0 ? v : 0;		/* CPUs are summed one after the other */
+}
+
+/* Free, plus what reclaim can have without swapping, less what the watermarks keep. Linux's estimate. */
+static unsigned long available(void)
+{
+	unsigned long low = 0, files = stat_of(NR_ACTIVE_FILE) + stat_of(NR_INACTIVE_FILE), slab = stat_of(NR_SLAB_RECLAIMABLE);
+	long a;
+
+	for (unsigned z = 0; z < NR_ZONES; z++)
+		low += zones[z].watermark[WMARK_LOW];
+	a = (long)nr_free_pages() - (long)low;
+	a += files - min(files / 2, low);
+	a += slab - min(slab / 2, low);
+	return a > 0 ? a : 0;
+}
+
+static void line(struct text *out, const char *prefix, const char *name, unsigned long kb)
+{
+	size_t start = out->len;
+
+	text_printf(out, "%s%s:", prefix, name);
+	text_printf(out, "%*lu kB\n", (int)(24 + strlen(prefix) - min(out->len - start, (size_t)23)), kb);
+}
+
+struct mem_line { const char *name; unsigned long pages; };
+
+static void lines(struct text *out, const char *prefix, const struct mem_line *l, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		line(out, prefix, l[i].name, KB(l[i].pages));
+}
+
+static void usage_lines(struct text *out, const char *prefix)
+{
+	unsigned long aa = stat_of(NR_ACTIVE_ANON), ia = stat_of(NR_INACTIVE_ANON);
+	unsigned long af = stat_of(NR_ACTIVE_FILE), inf = stat_of(NR_INACTIVE_FILE);
+	const struct mem_line l[] = {
+		{ "Active", aa + af }, { "Inactive", ia + inf }, { "Active(anon)", aa }, { "Inactive(anon)", ia },
+		{ "Active(file)", af }, { "Inactive(file)", inf },
+		{ "Unevictable", stat_of(NR_UNEVICTABLE) }, { "Mlocked", stat_of(NR_MLOCK) },
+	};
+
+	lines(out, prefix, l, ARRAY_SIZE(l));
+}
+
+static void kernel_lines(struct text *out, const char *prefix)
+{
+	unsigned long r = stat_of(NR_SLAB_RECLAIMABLE), u = stat_of(NR_SLAB_UNRECLAIMABLE);
+	const struct mem_line l[] = {
+		{ "Dirty", stat_of(NR_FILE_DIRTY) }, { "Writeback", stat_of(NR_WRITEBACK) },
+		{ "AnonPages", stat_of(NR_ANON_PAGES) }, { "Mapped", stat_of(NR_FILE_MAPPED) }, { "Shmem", stat_of(NR_SHMEM) },
+		{ "KReclaimable", r }, { "Slab", r + u }, { "SReclaimable", r }, { "SUnreclaim", u },
+		{ "KernelStack", ledger_frames(ACCT_KSTACK) }, { "PageTables", ledger_frames(ACCT_PAGE_TABLE) },
+		{ "SecPageTables", 0 }, { "NFS_Unstable", 0 }, { "Bounce", 0 }, { "WritebackTmp", 0 },
+	};
+
+	lines(out, prefix, l, ARRAY_SIZE(l));
+}
+
+static unsigned long cached(void)
+{
+	unsigned long f = stat_of(NR_FILE_PAGES), s = stat_of(NR_SWAPCACHE);
+
+	return f > s ? f - s : 0;
+}
+
+static int meminfo_show(struct text *out, void *arg)
+{
+	unsigned long swap_total = 0, swap_free = 0, direct = nr_ram_pages();
+
+	if (swap_totals)
+		swap_totals(&swap_total, &swap_free);
+	const struct mem_line head[] = {
+		{ "MemTotal", nr_total_pages() }, { "MemFree", nr_free_pages() }, { "MemAvailable", available() },
+		{ "Buffers", 0 }, { "Cached", cached() }, { "SwapCached", stat_of(NR_SWAPCACHE) },
+	};
+	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", 0 }, { "Zswapped", 0 } };
+	const struct mem_line tail[] = {
+		{ "CommitLimit", mm_commit_limit() }, { "Committed_AS", mm_committed_pages() },
+		{ "VmallocTotal", 34359738367ul >> 2 }, { "VmallocUsed", ledger_frames(ACCT_VMALLOC) + ledger_frames(ACCT_KSTACK) },
+		{ "VmallocChunk", 0 }, { "Percpu", ledger_frames(ACCT_PERCPU) }, { "HardwareCorrupted", 0 },
+		{ "AnonHugePages", 0 }, { "ShmemHugePages", 0 }, { "ShmemPmdMapped", 0 }, { "FileHugePages", 0 }, { "FilePmdMapped", 0 },
+	};
+
+	lines(out, "", head, ARRAY_SIZE(head));
+	usage_lines(out, "");
+	lines(out, "", swap, ARRAY_SIZE(swap));
+	kernel_lines(out, "");
+	lines(out, "", tail, ARRAY_SIZE(tail));
+	text_puts(out, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n");
+	line(out, "", "Hugepagesize", 2048);
+	line(out, "", "Hugetlb", 0);
+	line(out, "", "DirectMap4k", KB(direct & 511));
+	line(out, "", "DirectMap2M", KB(direct & ~511ul));
+	line(out, "", "DirectMap1G", 0);
+	return 0;
+}
+
+/* /sys/devices/system/node/node0/meminfo: there is one node. */
+int meminfo_node_show(struct text *out, void *arg)
+{
+	const struct mem_line head[] = {
+		{ "MemTotal", nr_total_pages() }, { "MemFree", nr_free_pages() }, { "MemUsed", nr_total_pages() - nr_free_pages() },
+		{ "SwapCached", stat_of(NR_SWAPCACHE) },
+	};
+
+	lines(out, "Node 0 ", head, ARRAY_SIZE(head));
+	usage_lines(out, "Node 0 ");
+	line(out, "Node 0 ", "FilePages", KB(stat_of(NR_FILE_PAGES)));
+	kernel_lines(out, "Node 0 ");
+	return 0;
+}
+
+static int vmstat_show(struct text *out, void *arg)
+{
+	static const struct { const char *name; enum vm_stat s; } stats[] = {
+		{ "nr_inactive_anon", NR_INACTIVE_ANON }, { "nr_active_anon", NR_ACTIVE_ANON },
+		{ "nr_inactive_file", NR_INACTIVE_FILE }, { "nr_active_file", NR_ACTIVE_FILE },
+		{ "nr_unevictable", NR_UNEVICTABLE }, { "nr_mlock", NR_MLOCK }, { "nr_slab_reclaimable", NR_SLAB_RECLAIMABLE },
+		{ "nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE }, { "nr_anon_pages", NR_ANON_PAGES }, { "nr_mapped", NR_FILE_MAPPED },
+		{ "nr_file_pages", NR_FILE_PAGES }, { "nr_dirty", NR_FILE_DIRTY }, { "nr_writeback", NR_WRITEBACK },
+		{ "nr_shmem", NR_SHMEM }, { "nr_page_table_pages", NR_PAGETABLE }, { "nr_swapcached", NR_SWAPCACHE },
+	};
+	static const struct { const char *name; enum vm_event e; } events[] = {
+		{ "pgpgin", PGPGIN }, { "pgpgout", PGPGOUT }, { "pswpin", PSWPIN }, { "pswpout", PSWPOUT }, { "pgalloc_normal", PGALLOC },
+		{ "allocstall_normal", ALLOCSTALL }, { "pgfree", PGFREE }, { "pgactivate", PGACTIVATE }, { "pgdeactivate", PGDEACTIVATE },
+		{ "pgfault", PGFAULT }, { "pgmajfault", PGMAJFAULT }, { "pgrefill", PGREFILL }, { "pgsteal_kswapd", PGSTEAL },
+		{ "pgscan_kswapd", PGSCAN }, { "drop_pagecache", DROP_PAGECACHE }, { "drop_slab", DROP_SLAB }, { "oom_kill", OOM_KILL },
+		{ "thp_fault_alloc", THP_FAULT },
+	};
+
+	text_printf(out, "nr_free_pages %lu\n", nr_free_pages());
+	for (unsigned i = 0; i < ARRAY_SIZE(stats); i++)
+		text_printf(out, "%s %lu\n", stats[i].name, stat_of(stats[i].s));
+	text_printf(out, "nr_kernel_stack %lu\n", KB(ledger_frames(ACCT_KSTACK)));
+	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
+		text_printf(out, "%s %lu\n", events[i].name, vm_event_read(events[i].e));
+	return 0;
+}
+
+static int buddyinfo_show(struct text *out, void *arg)
+{
+	for (unsigned z = 0; z < NR_ZONES; z++) {
+		if (!zones[z].present_pages)
+			continue;
+		text_printf(out, "Node 0, zone %8s ", zones[z].name);
+		for (unsigned o = 0; o < NR_ORDERS; o++) {
+			unsigned long n = 0;
+
+			for (unsigned t = 0; t < NR_MIGRATETYPES; t++)
+				n += READ_ONCE(zones[z].nr_free_blocks[o][t]);
+			text_printf(out, "%6lu ", n);
+		}
+		text_putc(out, '\n');
+	}
+	return 0;
+}
+
+static int zoneinfo_show(struct text *out, void *arg)
+{
+	for (unsigned i = 0; i < NR_ZONES; i++) {
+		struct zone *z = &zones[i];
+
+		if (!z->present_pages)
+			continue;
+		text_printf(out, "Node 0, zone %8s\n  pages free     %ld\n        boost    0\n        min      %lu\n        low      %lu\n"
+			    "        high     %lu\n        spanned  %lu\n        present  %lu\n        managed  %lu\n        cma      0\n",
+			    z->name, (long)atomic_read(&z->nr_free), z->watermark[WMARK_MIN], z->watermark[WMARK_LOW],
+			    z->watermark[WMARK_HIGH], z->end_pfn - z->start_pfn, z->present_pages, z->managed_pages);
+		text_printf(out, "      nr_free_pages %ld\n  start_pfn:           %lu\n", (long)atomic_read(&z->nr_free), z->start_pfn);
+	}
+	return 0;
+}
+
+static int slabinfo_show(struct text *out, void *arg)
+{
+	struct slab_info s;
+
+	text_puts(out, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>"
+		  " : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	for (unsigned i = 0; slab_info(i, &s); i++)
+		text_printf(out, "%-17s %6lu %6lu %6lu %4u %4u : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n", s.name,
+			    s.active_objects, s.total_objects, (unsigned long)s.slot_size, s.objects_per_slab, s.pages_per_slab,
+			    0, 0, 0, s.active_slabs, s.total_slabs, 0);
+	return 0;
+}
+
+static int vmallocinfo_show(struct text *out, void *arg)
+{
+	return vmalloc_report(out);
+}
+
+static int range_order(const void *a, const void *b)
+{
+	const struct boot_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int iomem_show(struct text *out, void *arg)
+{
+	static const char *const names[] = { "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage",
+					     "Unusable memory" };
+	struct boot_range r[BOOT_MAX_RANGES];
+	unsigned n = boot_info.nr_ranges;
+
+	memcpy(r, boot_info.ranges, n * sizeof(r[0]));
+	sort(r, n, sizeof(r[0]), range_order);
+	for (unsigned i = 0; i < n; i++) {
+		text_printf(out, "%08llx-%08llx : %s\n", (unsigned long long)r[i].start, (unsigned long long)r[i].end - 1,
+			    names[r[i].type < ARRAY_SIZE(names) ? r[i].type : 0]);
+		if (boot_info.kernel_start >= r[i].start && boot_info.kernel_end <= r[i].end)
+			text_printf(out, "  %08llx-%08llx : Kernel image\n", (unsigned long long)boot_info.kernel_start,
+				    (unsigned long long)boot_info.kernel_end - 1);
+	}
+	return 0;
+}
+
+static int swaps_show(struct text *out, void *arg)
+{
+	text_puts(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	return swaps_report ? swaps_report(out) : 0;
+}
+
+/* ---- the ledger ---- */
+
+static int ledger_show(struct text *out, void *arg)
+{
+	return ledger_report(out);
+}
+
+static ssize_t ledger_write(const char *buf, size_t n, void *arg)
+{
+	if (strncmp(buf, "reset", 5) || (buf[5] && buf[5] != '\n'))
+		return -EINVAL;
+	ledger_reset_peaks();
+	return n;
+}
+
+static int audit_show(struct text *out, void *arg)
+{
+	int r = ledger_audit(out);
+
+	return r < 0 ? r : 0;		/* mismatches stand in the text */
+}
+
+static const struct proc_file memory_files[] = {
+	{ .path = "meminfo", .mode = 0444, .show = meminfo_show },
+	{ .path = "vmstat", .mode = 0444, .show = vmstat_show },
+	{ .path = "buddyinfo", .mode = 0444, .show = buddyinfo_show },
+	{ .path = "zoneinfo", .mode = 0444, .show = zoneinfo_show },
+	{ .path = "slabinfo", .mode = 0400, .show = slabinfo_show },
+	{ .path = "vmallocinfo", .mode = 0400, .show = vmallocinfo_show },
+	{ .path = "iomem", .mode = 0444, .show = iomem_show },
+	{ .path = "swaps", .mode = 0444, .show = swaps_show },
+	{ .path = "ledger/summary", .mode = 0644, .show = ledger_show, .write = ledger_write },
+	{ .path = "ledger/audit", .mode = 0444, .show = audit_show },
+};
+
+static int memory_files_init(void)
+{
+	proc_register_all(memory_files, ARRAY_SIZE(memory_files));
+	proc_directory_text("ledger", &memory_files[ARRAY_SIZE(memory_files) - 2]);
+	proc_register_int("sys/vm/overcommit_memory", 0644, &sysctl_overcommit_memory, 0, 2);
+	proc_register_int("sys/vm/overcommit_ratio", 0644, &sysctl_overcommit_ratio, 0, S32_MAX);
+	proc_register_ulong("sys/vm/overcommit_kbytes", 0644, &sysctl_overcommit_kbytes);
+	proc_register_ulong("sys/vm/max_map_count", 0644, &sysctl_max_map_count);
+	proc_register_ulong("sys/vm/mmap_min_addr", 0644, &sysctl_mmap_min_addr);
+	proc_register_int("sys/kernel/randomize_va_space", 0644, &sysctl_randomize_va_space, 0, 2);
+	return 0;
+}
+initcall(memory_files_init, 2);

@@ -1,0 +1,179 @@
+/*
+ * sysfs.c - /sys: the tree machinery of procfs with another root, and the entries that programs look for.
+ */
+#include <abi/errno.h>
+#include <fs/procfs.h>
+#include <kernel/cpu.h>
+#include <kernel/main.h>
+#include <kernel/panic.h>
+#include <lib/printf.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+
+#include "procfs/procfs_private.h"
+
+#define SYSFS_MAGIC	0x62656572
+
+static struct pnode *sys_tree;
+
+static struct pnode *tree(void)
+{
+	if (!sys_tree)
+		sys_tree = pnode_root();
+	return sys_tree;
+}
+
+void sysfs_register(const struct proc_file *f)
+{
+	pnode_add(tree(), f->path, S_IFREG | f->mode)->file = f;
+}
+
+void sysfs_mkdir(const char *path)
+{
+	pnode_dir(tree(), path, strlen(path));
+}
+
+int sysfs_symlink(const char *path, const char *target)
+{
+	pnode_add(tree(), path, S_IFLNK | 0777)->target = target;
+	return 0;
+}
+
+/* ---- CPUs and the one memory node ---- */
+
+static void range(struct text *out, unsigned n)
+{
+	if (n > 1)
+		text_printf(out, "0-%u\n", n - 1);
+	else
+		text_puts(out, "0\n");
+}
+
+static int cpus_show(struct text *out, void *arg)
+{
+	range(out, nr_cpus);
+	return 0;
+}
+
+static int kernel_max_show(struct text *out, void *arg)
+{
+	text_printf(out, "%d\n", MAX_CPUS - 1);
+	return 0;
+}
+
+static int fixed_show(struct text *out, void *arg)
+{
+	text_puts(out, arg);
+	return 0;
+}
+
+static int number_show(struct text *out, void *arg)
+{
+	text_printf(out, "%lu\n", (unsigned long)arg);
+	return 0;
+}
+
+static int cpumap_show(struct text *out, void *arg)
+{
+	text_printf(out, "%lx\n", nr_cpus >= 64 ? ~0ul : BIT(nr_cpus) - 1);
+	return 0;
+}
+
+int meminfo_node_show(struct text *out, void *arg);	/* procfs/machine.c */
+
+static const struct proc_file fixed_files[] = {
+	{ .path = "devices/system/cpu/online", .mode = 0444, .show = cpus_show },
+	{ .path = "devices/system/cpu/possible", .mode = 0444, .show = cpus_show },
+	{ .path = "devices/system/cpu/present", .mode = 0444, .show = cpus_show },
+	{ .path = "devices/system/cpu/offline", .mode = 0444, .show = fixed_show, .arg = "\n" },
+	{ .path = "devices/system/cpu/isolated", .mode = 0444, .show = fixed_show, .arg = "\n" },
+	{ .path = "devices/system/cpu/kernel_max", .mode = 0444, .show = kernel_max_show },
+	{ .path = "devices/system/node/online", .mode = 0444, .show = fixed_show, .arg = "0\n" },
+	{ .path = "devices/system/node/possible", .mode = 0444, .show = fixed_show, .arg = "0\n" },
+	{ .path = "devices/system/node/has_cpu", .mode = 0444, .show = fixed_show, .arg = "0\n" },
+	{ .path = "devices/system/node/has_memory", .mode = 0444, .show = fixed_show, .arg = "0\n" },
+	{ .path = "devices/system/node/has_normal_memory", .mode = 0444, .show = fixed_show, .arg = "0\n" },
+	{ .path = "devices/system/node/node0/cpulist", .mode = 0444, .show = cpus_show },
+	{ .path = "devices/system/node/node0/cpumap", .mode = 0444, .show = cpumap_show },
+	{ .path = "devices/system/node/node0/distance", .mode = 0444, .show = fixed_show, .arg = "10\n" },
+	{ .path = "devices/system/node/node0/meminfo", .mode = 0444, .show = meminfo_node_show },
+	{ .path = "kernel/mm/transparent_hugepage/enabled", .mode = 0444, .show = fixed_show, .arg = "always madvise [never]\n" },
+	{ .path = "kernel/mm/transparent_hugepage/defrag", .mode = 0444, .show = fixed_show,
+	  .arg = "always defer defer+madvise madvise [never]\n" },
+	{ .path = "kernel/mm/transparent_hugepage/shmem_enabled", .mode = 0444, .show = fixed_show,
+	  .arg = "always within_size advise [never] deny force\n" },
+	{ .path = "kernel/mm/transparent_hugepage/hpage_pmd_size", .mode = 0444, .show = number_show, .arg = (void *)0x200000ul },
+};
+
+static void register_cpu(unsigned cpu)
+{
+	static const struct { const char *leaf; bool number; } leaves[] = {
+		{ "topology/core_id", true }, { "topology/physical_package_id", false }, { "topology/thread_siblings_list", true },
+		{ "topology/core_cpus_list", true }, { "online", false } };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(leaves); k++) {
+		struct proc_file *f = kzalloc(sizeof(*f) + 80, GFP_KERNEL | GFP_NOACCOUNT);
+		char *path = (char *)(f + 1);
+
+		if (!f)
+			panic("no memory for /sys");
+		ksnprintf(path, 80, "devices/system/cpu/cpu%u/%s", cpu, leaves[k].leaf);
+		*f = (struct proc_file){ .path = path, .mode = 0444, .show = leaves[k].number ? number_show : fixed_show,
+			.arg = leaves[k].number ? (void *)(unsigned long)cpu : k == 1 ? "0\n" : "1\n" };
+		sysfs_register(f);
+	}
+}
+
+/* ---- the super block ---- */
+
+static int sysfs_statfs(struct super_block *sb, struct statfs_k *st)
+{
+	st->type = SYSFS_MAGIC;
+	st->bsize = st->frsize = PAGE_SIZE;
+	st->namelen = 255;
+	return 0;
+}
+
+static const struct super_ops sysfs_super_ops = { .statfs = sysfs_statfs };
+
+static int sysfs_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
+{
+	struct super_block *sb = sb_alloc(t, &sysfs_super_ops, flags);
+	struct inode *root;
+	int err;
+
+	if (!sb)
+		return -ENOMEM;
+	sb->magic = SYSFS_MAGIC;
+	err = pnode_inode(sb, tree(), &root);
+	if (!err) {
+		sb->root = d_make_root(root);
+		err = sb->root ? 0 : -ENOMEM;
+	}
+	if (err) {
+		sb_put(sb);
+		return err;
+	}
+	*out = sb;
+	return 0;
+}
+
+static struct file_system_type sysfs_type = { .name = "sysfs", .mount = sysfs_mount };
+
+static int sysfs_init(void)
+{
+	static const char *const dirs[] = { "fs/cgroup", "class/virtio-ports", "class/net", "class/tty", "block", "bus", "dev/block",
+		"dev/char", "devices/virtual", "firmware", "kernel/mm/hugepages", "kernel/tracing", "kernel/debug", "module", "power" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++)
+		sysfs_mkdir(dirs[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(fixed_files); i++)
+		sysfs_register(&fixed_files[i]);
+	for_each_cpu(cpu)
+		register_cpu(cpu);
+	fs_register(&sysfs_type);
+	return 0;
+}
+initcall(sysfs_init, 2);
