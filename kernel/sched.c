@@ -183,6 +183,8 @@ static int select_cpu(struct task *t, int prev)
 static void set_task_cpu(struct task *t, struct rq *from, int cpu)
 {
 	t->vruntime += READ_ONCE(cpu_rq(cpu)->min_vruntime) - from->min_vruntime;
+	if (t->rseq_area)
+		task_set_work(t, WORK_NOTIFY);
 	WRITE_ONCE(t->cpu, cpu);
 }
 
@@ -426,8 +428,11 @@ void schedule(void)
 		spin_unlock(&rq->lock);
 		return;
 	}
-	if (prev->state == TASK_RUNNING)
+	if (prev->state == TASK_RUNNING) {
 		prev->nivcsw++;
+		if (prev->rseq_area)
+			task_set_work(prev, WORK_NOTIFY);
+	}
 	switch_tasks(rq, prev, next, now);
 }
 

@@ -1,0 +1,14 @@
+/*
+ * tty.h - terminals, as far as processes know of them.
+ */
+#ifndef DRIVERS_TTY_H
+#define DRIVERS_TTY_H
+
+struct tty;
+
+struct tty *tty_get(struct tty *tty);
+void tty_put(struct tty *tty);
+/* The leader of the session that tty controls exits: SIGHUP and SIGCONT to the foreground group, tty is nobody's. */
+void tty_session_leader_exit(struct tty *tty);
+
+#endif
