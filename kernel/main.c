@@ -60,7 +60,8 @@ int kernel_start_late(void *arg)
 {
 	run(smp_init);
 	run(mm_init);
-	run(vfs_init);
+	if (mm_init)			/* files need the page cache */
+		run(vfs_init);
 	run(proc_init);
 	if (vfs_init && arch_mm_init)
 		run_initcalls();

@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 #include <linux/limits.h>
 #include <linux/mount.h>
+#include <linux/fs.h>
 #include <abi/errno.h>
 #include <lib/types.h>
 

@@ -139,12 +139,17 @@ struct dentry {
 	struct qstr		name;
 	struct super_block	*sb;		/* [b] */
 	struct list		hash_link;
+	u32			bucket;		/* of the hash chain that guards refs 1->0, flags and hash_link */
+	u32			cookie, next_cookie;	/* place in its directory; the next one to give to a child (readdir of tmpfs) */
 	struct list		sibling, children;	/* tree below; dcache lock */
 	struct list		lru;		/* unused ones */
 	void			*priv;
 	char			inline_name[DNAME_INLINE];
 };
-enum { DCACHE_MOUNTED = 1, DCACHE_UNLINKED = 2, DCACHE_LRU = 4, DCACHE_NOCACHE = 8 };
+enum { DCACHE_MOUNTED = 1, DCACHE_UNLINKED = 2, DCACHE_LRU = 4, DCACHE_NOCACHE = 8,
+       DCACHE_PINNED = 16,	/* the file system itself holds a reference: the name lives nowhere else (tmpfs) */
+       DCACHE_REFERENCED = 32, DCACHE_HASHED = 64 };
+enum { S_DEAD = 1, S_IMMUTABLE_FL = 2, S_APPEND_FL = 4, S_NOATIME_FL = 8, S_PRIVATE_FL = 16 };	/* inode->flags */
 
 struct dentry *dentry_alloc(struct dentry *parent, const struct qstr *name) must_check;
 static inline struct dentry *dentry_get(struct dentry *d) { atomic_inc(&d->refs); return d; }
@@ -152,6 +157,23 @@ void dentry_put(struct dentry *d);
 void d_instantiate(struct dentry *d, struct inode *i);	/* consumes the inode reference; NULL makes it negative */
 struct dentry *d_make_root(struct inode *i) must_check;	/* consumes the inode reference, also on failure */
 void d_drop(struct dentry *d);				/* out of the hash: next lookup asks the file system */
+void d_rehash(struct dentry *d);			/* (back) into it */
+void qstr_init(struct qstr *q, const char *name, u32 len);	/* computes the hash */
+/* The name's dentry in dir (an existing or a negative one), asking the file system when not cached; dir's rwsem held for writing. */
+int lookup_one(struct dentry *dir, const char *name, u32 len, struct dentry **out) must_check;
+/*
+ * Changes of names by kernel code (overlay, initramfs, devfs): dir's rwsem held for writing, d from lookup_one(). They check
+ * as the system calls do (permission, sticky bit), call the operation and keep the dcache right.
+ */
+int vfs_create(struct inode *dir, struct dentry *d, u32 mode) must_check;
+int vfs_mknod(struct inode *dir, struct dentry *d, u32 mode, u32 rdev) must_check;
+int vfs_mkdir(struct inode *dir, struct dentry *d, u32 mode) must_check;
+int vfs_symlink(struct inode *dir, struct dentry *d, const char *target) must_check;
+int vfs_link(struct inode *target, struct inode *dir, struct dentry *d) must_check;
+int vfs_unlink(struct inode *dir, struct dentry *d) must_check;
+int vfs_rmdir(struct inode *dir, struct dentry *d) must_check;
+/* Both directories locked (and the rename_lock when they differ); moves or exchanges the dentries. */
+int vfs_rename(struct inode *old_dir, struct dentry *old, struct inode *new_dir, struct dentry *new, unsigned flags) must_check;
 
 /* ---- open files ---- */
 
@@ -259,6 +281,7 @@ struct fs_context {			/* root, cwd, umask */
 	spinlock_t	lock;		/* LOCK_FILES */
 	struct path	root, cwd;
 	u32		umask;
+	struct list	link;		/* all of them: pivot_root moves those at the old root */
 };
 int fs_context_dup(struct fs_context *old, struct fs_context **out) must_check;
 struct fs_context *fs_context_get(struct fs_context *c);
@@ -321,13 +344,17 @@ struct file_system_type {
 enum { FS_REQUIRES_DEV = 1 };
 
 void fs_register(struct file_system_type *t);
+int filesystems_report(struct text *out);		/* /proc/filesystems */
 struct super_block *sb_alloc(struct file_system_type *t, const struct super_ops *ops, u32 flags) must_check;
+struct super_block *sb_get(struct super_block *sb);
 void sb_put(struct super_block *sb);
 int do_mount(const char *source, const struct path *where, const char *type, unsigned long flags, const char *data);
 int mounts_report(struct text *out, int style);	/* 0: /proc/mounts, 1: mountinfo, 2: mountstats */
 extern struct file_system_type tmpfs_type, ramfs_type;
 
 static inline struct path path_get(struct path p);
+unsigned long mount_flags(const struct mount *m);	/* MS_RDONLY, MS_NOEXEC, MS_NOSUID, MS_NODEV …; the super block's too */
+struct super_block *mount_sb(const struct mount *m);
 void mount_get(struct mount *m);
 void mount_put(struct mount *m);
 static inline struct path path_get(struct path p)
@@ -344,9 +371,11 @@ extern struct fs_context kernel_fs_context;
 /* ---- devices (drivers register; devfs shows) ---- */
 
 struct device_node;
-/* Character device under /dev/<name> (slashes make directories). fops->open gets inode->priv = priv. 0 or -errno. */
+/* Device under /dev/<name> (slashes make directories); mode says S_IFCHR or S_IFBLK. ops->open finds priv in f->priv. 0 or -errno. */
 int device_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv);
 void device_unregister(u32 major, u32 minor, bool block);
+int devfs_symlink(const char *name, const char *target);	/* in /dev itself */
+int devices_report(struct text *out);			/* /proc/devices */
 #define MKDEV(ma, mi)	(((ma) << 20) | (mi))
 #define MAJOR(dev)	((u32)(dev) >> 20)
 #define MINOR(dev)	((u32)(dev) & 0xfffff)

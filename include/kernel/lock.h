@@ -19,6 +19,7 @@
 enum lock_rank {
 	LOCK_NONE,
 	/* sleeping locks */
+	LOCK_FILE_POS,		/* file->pos_lock: two threads reading one open file */
 	LOCK_MOUNT,		/* mount tree changes */
 	LOCK_RENAME,		/* one cross-directory rename per file system */
 	LOCK_INODE_DIR,		/* inode->rwsem of a directory; two: ancestor first, else by address */
@@ -32,13 +33,17 @@ enum lock_rank {
 	LOCK_ANON_VMA,
 	LOCK_SLEEP_LEAF,	/* a sleeping lock inside which nothing that sleeps is taken */
 	/* spinning locks: nothing sleeps from here on */
-	LOCK_FILES, LOCK_DCACHE, LOCK_INODE_HASH, LOCK_FS,
+	LOCK_FILES,
+	LOCK_DCACHE,		/* dentry tree, unused list, mount table */
+	LOCK_DCACHE_BUCKET,	/* one hash chain; two (rename) by address */
+	LOCK_INODE_HASH, LOCK_FS,
 	LOCK_TASKLIST,		/* the process tree: parents, children, pids, groups, sessions */
 	LOCK_SIGNAL,		/* process->siglock */
 	LOCK_FUTEX,		/* hash bucket; two by address */
 	LOCK_PT,		/* page-table page; two (mremap) by address, fork nests child */
 	LOCK_SWAP, LOCK_XARRAY, LOCK_LRU,
 	LOCK_WAITQ,		/* wait-queue heads */
+	LOCK_EPOLL_READY,	/* epoll's ready list and its sleepers: from wait-queue callbacks */
 	LOCK_TIMER,
 	LOCK_RUNQ,		/* run queue; two by CPU number */
 	LOCK_DRIVER,

@@ -1,0 +1,217 @@
+/*
+ * devfs.c - device numbers to drivers, and devtmpfs, where each registered device has a node.
+ *
+ * A device node on any file system holds only a number; opening it looks the number up here. devtmpfs is one tmpfs instance,
+ * shared by all its mounts; nodes appear when drivers register, with the kernel's credentials.
+ */
+#include "internal.h"
+#include "tmpfs/tmpfs.h"
+#include <lib/text.h>
+
+struct device_node {
+	struct list		link;
+	u32			rdev;
+	bool			block;
+	const struct file_ops	*ops;
+	void			*priv;
+	char			name[64];
+};
+
+static struct list devices = LIST_INIT(devices);
+static spinlock_t devices_lock = SPINLOCK_INIT("devices", LOCK_FS);
+static struct super_block *dev_sb;
+
+static struct device_node *find_locked(u32 rdev, bool block)
+{
+	struct device_node *n;
+
+	list_for_each(n, &devices, link)
+		if (n->rdev == rdev && n->block == block)
+			return n;
+	return NULL;
+}
+
+int chrdev_open(struct inode *i, struct file *f)
+{
+	struct device_node *n;
+
+	spin_lock(&devices_lock);
+	n = find_locked(i->rdev, S_ISBLK(i->mode));
+	spin_unlock(&devices_lock);
+	if (!n)
+		return -ENXIO;
+	f->ops = n->ops;
+	f->priv = n->priv;
+	return n->ops->open ? n->ops->open(i, f) : 0;
+}
+
+/* ---- nodes in devtmpfs ---- */
+
+/* One component below dir: a directory when more follows, else the node. Returns the dentry with a reference, or NULL. */
+static struct dentry *make_component(struct dentry *dir, const char *name, u32 len, u32 mode, u32 rdev)
+{
+	struct dentry *d;
+
+	rwsem_write_lock(&dir->inode->rwsem);
+	if (lookup_one(dir, name, len, &d)) {
+		d = NULL;
+	} else if (!d->inode) {
+		int err = S_ISDIR(mode) ? dir->inode->ops->mkdir(dir->inode, d, mode) : dir->inode->ops->mknod(dir->inode, d, mode, rdev);
+
+		if (err) {
+			dentry_put(d);
+			d = NULL;
+		} else {
+			d_clear_flag(d, DCACHE_NOCACHE);
+			d_rehash(d);
+		}
+	}
+	rwsem_write_unlock(&dir->inode->rwsem);
+	return d;
+}
+
+static int make_node(const char *name, u32 mode, u32 rdev)
+{
+	struct dentry *at = dentry_get(dev_sb->root);
+
+	for (;;) {
+		const char *slash = strchr(name, '/');
+		u32 len = slash ? (u32)(slash - name) : (u32)strlen(name);
+		struct dentry *d = make_component(at, name, len, slash ? S_IFDIR | 0755 : mode, rdev);
+
+		dentry_put(at);
+		if (!d)
+			return -ENOMEM;
+		at = d;
+		if (!slash)
+			break;
+		name = slash + 1;
+	}
+	at->inode->mode = mode;			/* the umask of whoever loads a driver does not count */
+	dentry_put(at);
+	return 0;
+}
+
+static void remove_node(const char *name)
+{
+	struct dentry *dir = dentry_get(dev_sb->root), *d;
+	const char *slash;
+
+	while ((slash = strchr(name, '/'))) {
+		int err;
+
+		rwsem_write_lock(&dir->inode->rwsem);
+		err = lookup_one(dir, name, (u32)(slash - name), &d);
+		rwsem_write_unlock(&dir->inode->rwsem);
+		dentry_put(dir);
+		if (err)
+			return;
+		dir = d;
+		if (!dir->inode) {
+			dentry_put(dir);
+			return;
+		}
+		name = slash + 1;
+	}
+	rwsem_write_lock(&dir->inode->rwsem);
+	if (!lookup_one(dir, name, (u32)strlen(name), &d)) {
+		if (d->inode && !dir->inode->ops->unlink(dir->inode, d))
+			d_delete(d);
+		dentry_put(d);
+	}
+	rwsem_write_unlock(&dir->inode->rwsem);
+	dentry_put(dir);
+}
+
+int device_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv)
+{
+	struct device_node *n = kzalloc(sizeof(*n), GFP_KERNEL);
+	bool block = S_ISBLK(mode);
+
+	if (!n)
+		return -ENOMEM;
+	if (!(mode & S_IFMT))
+		mode |= S_IFCHR;
+	*n = (struct device_node){ .rdev = MKDEV(major, minor), .block = block, .ops = ops, .priv = priv };
+	strscpy(n->name, name, sizeof(n->name));
+	spin_lock(&devices_lock);
+	if (find_locked(n->rdev, block)) {
+		spin_unlock(&devices_lock);
+		kfree(n);
+		return -EBUSY;
+	}
+	list_append(&devices, &n->link);
+	spin_unlock(&devices_lock);
+	return make_node(name, mode, n->rdev);
+}
+
+void device_unregister(u32 major, u32 minor, bool block)
+{
+	struct device_node *n;
+
+	spin_lock(&devices_lock);
+	n = find_locked(MKDEV(major, minor), block);
+	if (n)
+		list_remove(&n->link);
+	spin_unlock(&devices_lock);
+	if (n)
+		remove_node(n->name);
+	kfree(n);
+}
+
+/* /proc/devices */
+int devices_report(struct text *out)
+{
+	for (int block = 0; block < 2; block++) {
+		struct device_node *n;
+		u32 last = U32_MAX;
+
+		text_puts(out, block ? "\nBlock devices:\n" : "Character devices:\n");
+		list_for_each(n, &devices, link)
+			if (n->block == block && MAJOR(n->rdev) != last) {
+				last = MAJOR(n->rdev);
+				text_printf(out, "%3u %s\n", last, n->name);
+			}
+	}
+	return 0;
+}
+
+static int devtmpfs_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
+{
+	*out = sb_get(dev_sb);
+	return 0;
+}
+
+static struct file_system_type devtmpfs_type = { .name = "devtmpfs", .mount = devtmpfs_mount };
+
+void devfs_init(void)
+{
+	static const char *const dirs[] = { "pts", "shm", "mqueue" };
+
+	if (tmpfs_mount(&devtmpfs_type, 0, "devtmpfs", NULL, &dev_sb))
+		panic("no memory for devtmpfs");
+	fs_register(&devtmpfs_type);
+	for (unsigned n = 0; n < ARRAY_SIZE(dirs); n++)
+		if (make_node(dirs[n], S_IFDIR | (n == 1 ? 01777 : 0755), 0))
+			panic("no memory for devtmpfs");
+}
+
+/* A symbolic link in devtmpfs: /dev/fd and its kin. */
+int devfs_symlink(const char *name, const char *target)
+{
+	struct dentry *dir = dev_sb->root, *d;
+	int err;
+
+	rwsem_write_lock(&dir->inode->rwsem);
+	err = lookup_one(dir, name, (u32)strlen(name), &d);
+	if (!err) {
+		err = d->inode ? -EEXIST : dir->inode->ops->symlink(dir->inode, d, target);
+		if (!err) {
+			d_clear_flag(d, DCACHE_NOCACHE);
+			d_rehash(d);
+		}
+		dentry_put(d);
+	}
+	rwsem_write_unlock(&dir->inode->rwsem);
+	return err;
+}
