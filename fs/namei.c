@@ -596,3 +596,21 @@ void path_create_end(struct path *parent, struct dentry *d)
 	rwsem_write_unlock(&parent->dentry->inode->rwsem);
 	path_put(*parent);
 }
+
+int path_make_node(int dirfd, const char *name, u32 mode, u32 rdev, struct path *out)
+{
+	struct path parent;
+	struct dentry *d;
+	int err = path_create_begin(dirfd, name, false, &parent, &d);
+
+	if (err)
+		return err;
+	err = vfs_mknod(parent.dentry->inode, d, mode, rdev);
+	if (!err) {
+		out->mnt = parent.mnt;
+		out->dentry = d;
+		path_get(*out);
+	}
+	path_create_end(&parent, d);
+	return err;
+}

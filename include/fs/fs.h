@@ -294,6 +294,8 @@ enum { LOOKUP_FOLLOW = 1, LOOKUP_DIRECTORY = 2, LOOKUP_PARENT = 4, LOOKUP_EMPTY 
 
 /* Walk a kernel-space path from dirfd (AT_FDCWD or a descriptor). 0 and a referenced path, or negative errno. */
 int path_lookup(int dirfd, const char *name, unsigned flags, struct path *out) must_check;
+/* Make a node (a socket, a FIFO …) by kernel path; *out is it, with references. 0, -EEXIST, or what the walk gives. */
+int path_make_node(int dirfd, const char *name, u32 mode, u32 rdev, struct path *out) must_check;
 int path_lookup_user(int dirfd, const char __user *name, unsigned flags, struct path *out) must_check;
 /* Copy a path name in: kmalloc'ed (PATH_MAX at most). -EFAULT, -ENAMETOOLONG, -ENOENT when empty, -ENOMEM. */
 int path_name_from_user(const char __user *name, char **out) must_check;
