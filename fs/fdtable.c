@@ -282,6 +282,11 @@ struct file *files_get_file(struct files *fs, int fd)
 	return f;
 }
 
+unsigned files_table_size(struct files *fs)
+{
+	return READ_ONCE(fs->max);
+}
+
 int files_next_fd(struct files *fs, int from)
 {
 	int found = -1;

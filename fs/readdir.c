@@ -15,20 +15,10 @@ struct getdents {
 	struct dir_context	ctx;
 	char __user		*buf;
 	size_t			left;
-	char __user		*last;		/* entry whose d_off is still to be written */
+	bool			any;
 	bool			old;		/* struct linux_dirent: type behind the name */
 	int			err;
 };
-
-/* d_off of an entry is where the next one starts: known only when that one comes. */
-static int fix_last(struct getdents *g, loff_t pos)
-{
-	s64 off = pos;
-
-	if (!g->last)
-		return 0;
-	return copy_to_user(g->last + 8, &off, sizeof(off)) ? -EFAULT : 0;
-}
 
 static bool emit(struct dir_context *ctx, const char *name, u32 len, loff_t pos, u64 ino, unsigned type)
 {
@@ -36,20 +26,17 @@ static bool emit(struct dir_context *ctx, const char *name, u32 len, loff_t pos,
 	u32 head = g->old ? 18 : HEAD64;
 	size_t reclen = ALIGN_UP(head + len + (g->old ? 2u : 1u), 8u);
 	char rec[HEAD64 + NAME_MAX_BYTES + 16];
-	struct dirent64_head h = { .ino = ino, .reclen = (u16)reclen, .type = (u8)type };
+	struct dirent64_head h = { .ino = ino, .off = pos, .reclen = (u16)reclen, .type = (u8)type };
 
 	if (len > NAME_MAX_BYTES) {
 		g->err = -EIO;
 		return false;
 	}
 	if (reclen > g->left) {
-		if (!g->last)
+		if (!g->any)
 			g->err = -EINVAL;	/* not even one fits */
 		return false;
 	}
-	g->err = fix_last(g, pos);
-	if (g->err)
-		return false;
 	memset(rec + head + len, 0, reclen - head - len);
 	memcpy(rec, &h, min(sizeof(h), (size_t)head));
 	memcpy(rec + head, name, len);
@@ -59,7 +46,7 @@ static bool emit(struct dir_context *ctx, const char *name, u32 len, loff_t pos,
 		g->err = -EFAULT;
 		return false;
 	}
-	g->last = g->buf;
+	g->any = true;
 	g->buf += reclen;
 	g->left -= reclen;
 	return true;
@@ -90,11 +77,8 @@ static long do_getdents(int fd, char __user *buf, unsigned size, bool old)
 	rwsem_read_unlock(&dir->rwsem);
 	if (err >= 0)
 		err = g.err;
-	if (g.last) {
-		err = fix_last(&g, f->pos);
-		if (!err)
-			err = (int)(size - g.left);
-	}
+	if (g.any)
+		err = (int)(size - g.left);
 	mutex_unlock(&f->pos_lock);
 put:
 	file_put(f);

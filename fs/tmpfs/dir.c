@@ -187,19 +187,19 @@ static int tmpfs_iterate(struct file *f, struct dir_context *ctx)
 	struct dentry *dir = f->path.dentry, *d = NULL;
 
 	if (ctx->pos == 0) {
-		if (!ctx->emit(ctx, ".", 1, 0, dir->inode->ino, 4))
+		if (!ctx->emit(ctx, ".", 1, 1, dir->inode->ino, 4))
 			return 0;
 		ctx->pos = 1;
 	}
 	if (ctx->pos == 1) {
-		if (!ctx->emit(ctx, "..", 2, 1, dir->parent->inode->ino, 4))
+		if (!ctx->emit(ctx, "..", 2, 2, dir->parent->inode->ino, 4))
 			return 0;
 		ctx->pos = 2;
 	}
 	while ((d = d_next_child(dir, d, (u32)ctx->pos - 1))) {
 		u32 mode = d->inode->mode;
 
-		if (!ctx->emit(ctx, d->name.name, d->name.len, (loff_t)d->cookie + 1, d->inode->ino, (mode & S_IFMT) >> 12)) {
+		if (!ctx->emit(ctx, d->name.name, d->name.len, (loff_t)d->cookie + 2, d->inode->ino, (mode & S_IFMT) >> 12)) {
 			ctx->pos = (loff_t)d->cookie + 1;
 			dentry_put(d);
 			return 0;

@@ -5,10 +5,11 @@
  * SHAPE    names are pinned dentries (dir.c); contents are pages of the inode's mapping in account ACCT_SHMEM, which mm/shmem.c may
  *          move to swap. Nothing else is stored.
  * LIMITS   size= counts pages, nr_inodes= inodes; both default to half of RAM. A page is counted when it enters the mapping:
- *          by write(2) and mkwrite faults with a check (ENOSPC, SIGBUS), by reading a hole without one.
- * LINUX    reading a hole instantiates a page here. huge=, mpol= and the inode-size options are accepted and ignored.
+ *          by write(2) and faults that write (ENOSPC, SIGBUS).
+ * LINUX    huge=, mpol= and the inode-size options are accepted and ignored.
  */
 #include "tmpfs.h"
+#include <lib/printf.h>
 #include <lib/text.h>
 #include <linux/falloc.h>
 #include <mm/page_alloc.h>
@@ -41,6 +42,15 @@ static bool charge_inode(struct super_block *sb)
 	return false;
 }
 
+/* Contents belong to mm/shmem.c; only the limit is ours. */
+static int init_contents(struct inode *i)
+{
+	struct tmpfs_sb *s = i->sb->priv;
+
+	shmem_mapping_init(&i->data, i);
+	return s->space.max_pages ? shmem_mapping_limit(&i->data, &s->space) : 0;
+}
+
 struct inode *tmpfs_new_inode(struct super_block *sb, const struct inode *dir, u32 mode, u32 rdev)
 {
 	struct inode *i;
@@ -60,7 +70,10 @@ struct inode *tmpfs_new_inode(struct super_block *sb, const struct inode *dir, u
 	case S_IFREG:
 		i->ops = &tmpfs_file_iops;
 		i->fops = &tmpfs_file_fops;
-		tmpfs_mapping_init(i);
+		if (init_contents(i)) {
+			inode_put(i);
+			return NULL;
+		}
 		break;
 	case S_IFDIR:
 		i->ops = &tmpfs_dir_iops;
@@ -91,86 +104,6 @@ static void tmpfs_evict(struct inode *i)
 }
 
 /* ---- contents ---- */
-
-static int charge_page(struct super_block *sb, bool must_fit)
-{
-	struct tmpfs_sb *s = sb->priv;
-
-	if (atomic_add_return(&s->used_pages, 1) <= s->max_pages || !s->max_pages || !must_fit)
-		return 0;
-	atomic_sub(&s->used_pages, 1);
-	return -ENOSPC;
-}
-
-/*
- * shmem's operations with the count of this file system in front: made from them when the first inode is, since the two differ
- * only there.
- */
-static struct mapping_ops tmpfs_mapping_ops;
-static const struct mapping_ops *shmem_ops;
-
-static int tmpfs_read_page(struct address_space *m, struct page *p)
-{
-	int err = shmem_ops->read_page(m, p);
-
-	if (!err)
-		charge_page(m->host->sb, false);
-	return err;
-}
-
-static int tmpfs_write_begin(struct address_space *m, struct page *p, unsigned from, unsigned n)
-{
-	int err;
-
-	if (page_test(p, PG_UPTODATE))
-		return 0;
-	err = charge_page(m->host->sb, true);
-	if (err)
-		return err;
-	err = shmem_ops->read_page(m, p);
-	if (err) {
-		struct tmpfs_sb *s = m->host->sb->priv;
-
-		atomic_sub(&s->used_pages, 1);
-	}
-	return err;
-}
-
-static int tmpfs_page_mkwrite(struct address_space *m, struct page *p)
-{
-	struct tmpfs_sb *s = m->host->sb->priv;
-
-	if (s->max_pages && atomic_read(&s->used_pages) > s->max_pages && !page_test(p, PG_DIRTY))
-		return -ENOSPC;
-	return shmem_ops->page_mkwrite ? shmem_ops->page_mkwrite(m, p) : 0;
-}
-
-static void tmpfs_free_page(struct address_space *m, struct page *p)
-{
-	struct tmpfs_sb *s = m->host->sb->priv;
-
-	if (page_test(p, PG_UPTODATE))
-		atomic_sub(&s->used_pages, 1);
-	if (shmem_ops->free_page)
-		shmem_ops->free_page(m, p);
-}
-
-void tmpfs_mapping_init(struct inode *i)
-{
-	shmem_mapping_init(&i->data, i);
-	if (!shmem_ops) {
-		struct mapping_ops ops = *i->data.ops;
-
-		ops.read_page = tmpfs_read_page;
-		ops.read_pages = NULL;
-		ops.write_begin = tmpfs_write_begin;
-		ops.page_mkwrite = tmpfs_page_mkwrite;
-		ops.free_page = tmpfs_free_page;
-		tmpfs_mapping_ops = ops;
-		smp_store_release(&shmem_ops, i->data.ops);
-	}
-	i->data.ops = &tmpfs_mapping_ops;
-}
 
 static unsigned seals_of(const struct inode *i)
 {
@@ -215,7 +148,7 @@ static int allocate_range(struct inode *i, loff_t off, loff_t len)
 	pgoff_t end = ((u64)(off + len) + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	struct tmpfs_sb *s = i->sb->priv;
 
-	if (s->max_pages && (u64)len >> PAGE_SHIFT > (u64)s->max_pages)
+	if (s->space.max_pages && (u64)len >> PAGE_SHIFT > s->space.max_pages)
 		return -ENOSPC;
 	for (pgoff_t n = (u64)off >> PAGE_SHIFT; n < end; n++) {
 		struct page *p;
@@ -224,7 +157,7 @@ static int allocate_range(struct inode *i, loff_t off, loff_t len)
 		if (err)
 			return err;
 		if (!page_test(p, PG_UPTODATE)) {
-			err = tmpfs_write_begin(&i->data, p, 0, 0);
+			err = i->data.ops->read_page(&i->data, p);
 			if (!err)
 				filemap_set_dirty(p);
 		}
@@ -328,10 +261,10 @@ static int tmpfs_statfs(struct super_block *sb, struct statfs_k *st)
 	struct tmpfs_sb *s = sb->priv;
 
 	st->bsize = st->frsize = PAGE_SIZE;
-	if (s->max_pages) {
-		long left = s->max_pages - atomic_read(&s->used_pages);
+	if (s->space.max_pages) {
+		long left = (long)s->space.max_pages - atomic_read(&s->space.used_pages);
 
-		st->blocks = (u64)s->max_pages;
+		st->blocks = s->space.max_pages;
 		st->bfree = st->bavail = (u64)max(left, 0L);
 	}
 	if (s->max_inodes) {
@@ -351,7 +284,7 @@ static int tmpfs_show_options(struct super_block *sb, struct text *out)
 	struct tmpfs_sb *s = sb->priv;
 
 	if (s->size_given)
-		text_printf(out, ",size=%luk", (unsigned long)s->max_pages * (PAGE_SIZE / 1024));
+		text_printf(out, ",size=%luk", s->space.max_pages * (PAGE_SIZE / 1024));
 	if (s->inodes_given)
 		text_printf(out, ",nr_inodes=%ld", s->max_inodes);
 	if (s->mode != 01777)
@@ -394,7 +327,7 @@ static int parse_option(struct tmpfs_sb *s, const char *key, const char *v)
 	if (!strcmp(key, "size") || !strcmp(key, "nr_blocks")) {
 		if (!v || !parse_size(v, key[0] == 's', &n))
 			return -EINVAL;
-		s->max_pages = (long)(key[0] == 's' ? (n + PAGE_SIZE - 1) >> PAGE_SHIFT : n);
+		s->space.max_pages = (key[0] == 's' ? (n + PAGE_SIZE - 1) >> PAGE_SHIFT : n);
 		s->size_given = true;
 		return 0;
 	}
@@ -466,9 +399,9 @@ static int tmpfs_remount(struct super_block *sb, u32 flags, const char *data)
 
 	if (err)
 		return err;
-	if (new.max_pages && atomic_read(&s->used_pages) > new.max_pages)
+	if (new.space.max_pages && atomic_read(&s->space.used_pages) > (long)new.space.max_pages)
 		return -EINVAL;
-	s->max_pages = new.max_pages;
+	s->space.max_pages = new.space.max_pages;
 	s->max_inodes = new.max_inodes;
 	s->size_given |= new.size_given;
 	s->inodes_given |= new.inodes_given;
@@ -491,7 +424,7 @@ int tmpfs_mount(struct file_system_type *t, u32 flags, const char *source, const
 		return -ENOMEM;
 	s->mode = 01777;
 	if (t == &tmpfs_type)
-		s->max_pages = s->max_inodes = (long)(nr_total_pages() / 2);
+		s->space.max_pages = (unsigned long)(s->max_inodes = (long)(nr_total_pages() / 2));
 	else
 		s->mode = 0755;
 	err = parse_options(s, data);
@@ -532,6 +465,18 @@ void tmpfs_init(void)
 		panic("no memory for the memfd mount");
 	memfd_mount->flags &= ~(u32)MS_NOEXEC;
 	memfd_mount->sb->magic = TMPFS_MAGIC;
+}
+
+int shmem_file_create(const char *name, loff_t size, u32 flags, struct file **out)
+{
+	char path[64];
+	int err;
+
+	ksnprintf(path, sizeof(path), "/%s", name);
+	err = tmpfs_memfd(path, 0, out);
+	if (!err)
+		(*out)->inode->data.size = size;
+	return err;
 }
 
 int tmpfs_memfd(const char *name, unsigned flags, struct file **out)

@@ -5,10 +5,12 @@
 #define FS_TMPFS_TMPFS_H
 
 #include "../internal.h"
+#include <mm/shmem.h>
 
 struct tmpfs_sb {
-	atomic_long_t	used_pages, used_inodes;
-	long		max_pages, max_inodes;		/* 0: no limit */
+	struct shmem_space space;
+	atomic_long_t	used_inodes;
+	long		max_inodes;		/* 0: no limit */
 	u32		mode, uid, gid;
 	bool		size_given, inodes_given;
 };
@@ -31,11 +33,9 @@ extern const struct file_ops tmpfs_file_fops, tmpfs_dir_fops;
 extern const struct inode_ops tmpfs_file_iops, tmpfs_special_iops, tmpfs_link_iops;
 struct tmpfs_info *tmpfs_info_get(struct inode *i);	/* makes it; NULL: out of memory */
 struct inode *tmpfs_new_inode(struct super_block *sb, const struct inode *dir, u32 mode, u32 rdev);
-void tmpfs_mapping_init(struct inode *i);
 int tmpfs_setattr(struct inode *i, const struct iattr *a);
 int tmpfs_getattr(struct inode *i, struct stat_k *st);
 int tmpfs_fallocate(struct inode *i, int mode, loff_t off, loff_t len);
-int tmpfs_reserve_page(struct super_block *sb);
 ssize_t tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t n);
 int tmpfs_setxattr(struct inode *i, const char *name, const void *buf, size_t n, int flags);
 ssize_t tmpfs_listxattr(struct inode *i, char *buf, size_t n);

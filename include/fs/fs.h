@@ -178,7 +178,7 @@ int vfs_rename(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
 /* ---- open files ---- */
 
 struct dir_context {
-	/* False: the buffer is full, stop and do not advance. */
+	/* pos: where the next entry starts. False: the buffer is full, stop and do not advance. */
 	bool	(*emit)(struct dir_context *ctx, const char *name, u32 len, loff_t pos, u64 ino, unsigned type);
 	loff_t	pos;
 };
@@ -274,6 +274,7 @@ struct file *fd_get_io(int fd);			/* NULL also for O_PATH */
 int fd_close(int fd);
 /* For /proc/PID/fd: of another task. */
 struct file *files_get_file(struct files *fs, int fd);
+unsigned files_table_size(struct files *fs);	/* slots: FDSize of /proc/PID/status */
 int files_next_fd(struct files *fs, int from);	/* next open one ≥ from, or -1 */
 
 struct fs_context {			/* root, cwd, umask */
@@ -365,6 +366,9 @@ static inline struct path path_get(struct path p)
 	dentry_get(p.dentry);
 	return p;
 }
+
+/* An unlinked file in memory, open for reading and writing: SysV shared memory, memfd. name as /proc/PID/maps shows it. */
+int shmem_file_create(const char *name, loff_t size, u32 flags, struct file **out) must_check;
 
 void vfs_init(void);				/* caches, rootfs (tmpfs) mounted, kernel_fs_context set up */
 int initramfs_unpack(const void *start, size_t len);	/* cpio newc, optionally gzip'ed; 0 or -errno, partial tree kept */
