@@ -4,6 +4,7 @@
  * LINUX       with an initramfs: rdinit= or /init; then init=, /sbin/init, /etc/init, /bin/init, /bin/sh.
  */
 #include <arch/thread.h>
+#include <arch/trap.h>
 #include <fs/fs.h>
 #include <kernel/boot_info.h>
 #include <kernel/main.h>
@@ -12,6 +13,7 @@
 #include <lib/string.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
+#include <mm/vmalloc.h>
 
 #include "exec.h"
 
@@ -31,6 +33,7 @@ static void become_user_process(void)
 		err = fs_context_dup(&kernel_fs_context, &current->fs);
 	if (err)
 		panic("no memory for process 1");
+	current->frame = ARCH_FRAME(current->kstack);
 }
 
 /* fds 0, 1, 2. Without a console init runs all the same, as on Linux. */
