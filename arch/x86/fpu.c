@@ -89,6 +89,17 @@ static void registers_save(struct fpu_state *s)
 		__asm__ volatile("fxsave64 (%0)" : : "r"(s->area) : "memory");
 }
 
+/* For others to read: every component is stored, also those that XSAVEOPT would leave out as unused. */
+static void registers_save_whole(struct fpu_state *s)
+{
+	u32 lo = (u32)xcr0, hi = (u32)(xcr0 >> 32);
+
+	if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(s->area), "a"(lo), "d"(hi) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(s->area) : "memory");
+}
+
 static void registers_load(struct fpu_state *s)
 {
 	u32 lo = (u32)xcr0, hi = (u32)(xcr0 >> 32);
@@ -120,7 +131,7 @@ static void save_current(struct fpu_state *s)
 {
 	unsigned long flags = irq_save();
 
-	registers_save(s);
+	registers_save_whole(s);
 	irq_restore(flags);
 }
 
