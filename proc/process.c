@@ -14,6 +14,8 @@
 #include <kernel/sched.h>
 #include <linux/capability.h>
 #include <lib/string.h>
+#include <arch/trap.h>
+#include <mm/vmalloc.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 #include <fs/fs.h>
@@ -295,6 +297,7 @@ void sched_start_first(int (*fn)(void *))
 	t->real_cred = cred_get(&cred_root);
 	t->fs = fs_context_get(&kernel_fs_context);
 	arch_thread_setup_kernel(t, fn, NULL);
+	t->frame = ARCH_FRAME(t->kstack);
 	if (attach(t, 1))
 		panic("no memory for the first process");
 	p = t->process;
