@@ -219,11 +219,13 @@ void mm_switch(struct task *prev, struct task *next)
 		load(next->mm);
 }
 
+/* NULL: the task gave up its address space; whoever ends that (mm_end) takes it off this CPU too. */
 void mm_activate(struct mm *mm)
 {
 	unsigned long flags = irq_save();
 
-	load(mm);
+	if (mm)
+		load(mm);
 	irq_restore(flags);
 }
 
