@@ -6,6 +6,8 @@
 
 #include <kernel/lock.h>
 
+#define LOCK_SPINS	100	/* looks at a held sleeping lock before going to sleep, with more than one CPU */
+
 #ifdef DEBUG
 void lock_debug_check(struct lock_debug *d, bool nested, const void *site);
 void lock_debug_push(struct lock_debug *d, const void *site);

@@ -8,6 +8,8 @@
  * NOT CHOSEN  handing over to the first waiter: it would make every contended section as long as a context switch.
  *             rwsem.c does hand over, because there a writer could starve.
  */
+#include <arch/cpu.h>
+#include <kernel/cpu.h>
 #include <kernel/lock.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
@@ -29,6 +31,19 @@ void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 #endif
 }
 
+/* The holder is probably running on another CPU and nearly done: a context switch costs more than a short wait. */
+static bool mutex_spin(struct mutex *m)
+{
+	if (nr_cpus == 1)
+		return false;
+	for (int i = 0; i < LOCK_SPINS && atomic_read(&m->state) != 2 && !need_resched(); i++) {
+		if (atomic_read(&m->state) == 0 && atomic_try_cmpxchg(&m->state, 0, 1))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 /* Returns 0 with the mutex held, or -EINTR. */
 int mutex_lock_slow(struct mutex *m, bool interruptible)
 {
@@ -37,6 +52,8 @@ int mutex_lock_slow(struct mutex *m, bool interruptible)
 	int err = 0;
 
 	might_sleep();
+	if (mutex_spin(m))
+		return 0;
 	spin_lock(&m->wait_lock);
 	list_append(&m->waiters, &w.link);
 	for (;;) {

@@ -7,8 +7,10 @@
  *             next writer.
  * INVARIANTS  R1 RWSEM_WAITERS is set exactly while the queue is not empty; it changes under wait_lock.
  *             R2 while it is set, count grows only under wait_lock (by handing over).
- * NOT CHOSEN  optimistic spinning on the owner: needs an owner field and RCU-like care; mmap_lock is read-mostly.
+ * NOT CHOSEN  spinning as long as the owner runs: needs an owner field; a short blind spin gets most of it.
  */
+#include <arch/cpu.h>
+#include <kernel/cpu.h>
 #include <kernel/lock.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
@@ -64,6 +66,24 @@ void rwsem_wake_slow(struct rwsem *s)
 	spin_unlock(&s->wait_lock);
 }
 
+/* As mutex_spin(): a little patience, as long as nobody queues. */
+static bool rwsem_spin(struct rwsem *s, bool writer)
+{
+	if (nr_cpus == 1)
+		return false;
+	for (int i = 0; i < LOCK_SPINS && !need_resched(); i++) {
+		long c = atomic_read(&s->count);
+
+		if (c & RWSEM_WAITERS)
+			return false;
+		if (!(c & (writer ? ~0L : RWSEM_WRITER)) &&
+		    atomic_try_cmpxchg(&s->count, c, c + (writer ? RWSEM_WRITER : RWSEM_READER)))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 /* Queue up and sleep until granted. 0, or -EINTR when killable and killed. */
 static int rwsem_wait(struct rwsem *s, bool writer, enum task_state how)
 {
@@ -71,6 +91,8 @@ static int rwsem_wait(struct rwsem *s, bool writer, enum task_state how)
 	int err = 0;
 
 	might_sleep();
+	if (rwsem_spin(s, writer))
+		return 0;
 	spin_lock(&s->wait_lock);
 	list_append(&s->waiters, &w.link);
 	/* From here on every release comes to wake_slow; one that came just before is made up for by the grant. */

@@ -107,6 +107,15 @@ void sched_timer_interrupt(bool from_user)
 
 static void load_balance(struct rq *rq);
 
+/* Somebody waits here while others have nothing to do: an idle CPU that is woken looks for work to take. */
+static void call_idle_cpu(void)
+{
+	unsigned long idle = READ_ONCE(idle_mask);
+
+	if (idle)
+		cpu_kick(__builtin_ctzl(idle));
+}
+
 /* The scheduler's share of a timer interrupt. current is whatever task reached the safe point. */
 static void sched_tick(struct rq *rq)
 {
@@ -119,6 +128,8 @@ static void sched_tick(struct rq *rq)
 		task_set_work(rq->curr, WORK_RESCHED);
 	if (nr_cpus > 1 && ++rq->ticks % 16 == 0)
 		load_balance(rq);
+	if (rq->nr_running > 1)
+		call_idle_cpu();
 	spin_unlock(&rq->lock);
 	if (current->process)
 		task_tick(current);
@@ -166,6 +177,30 @@ static unsigned least_loaded(unsigned long allowed)
 	return best;
 }
 
+/*
+ * Tasks that talk to each other in turn (pipe, futex) run best on one CPU: the waker is about to sleep. Who did that the last few
+ * times is believed to do it again. When it does not, the tick calls an idle CPU for help.
+ */
+#define SYNC_MAX	8
+#define SYNC_BELIEVED	2
+#define SYNC_SPAN	(200 * NSEC_PER_USEC)
+
+static void sync_waker_slept(struct task *t, ktime_t now)
+{
+	if (now - (ktime_t)t->last_wake < SYNC_SPAN)
+		t->sync_waker = min(t->sync_waker + 1, SYNC_MAX);
+	else
+		t->sync_waker /= 2;
+	t->last_wake = 0;
+}
+
+static bool wake_here(struct task *waker, unsigned long allowed)
+{
+	struct rq *rq = this_rq();
+
+	return waker->sync_waker >= SYNC_BELIEVED && rq->nr_running == 1 && waker != rq->idle && (allowed & BIT(rq->cpu));
+}
+
 /* Where a task that becomes ready should run: where it ran if that is idle, any idle CPU, where it ran, any allowed. */
 static int select_cpu(struct task *t, int prev)
 {
@@ -173,6 +208,8 @@ static int select_cpu(struct task *t, int prev)
 
 	if (likely(nr_cpus == 1) || !allowed)
 		return prev;
+	if (wake_here(current, allowed))
+		return cpu_id();
 	idle = READ_ONCE(idle_mask) & allowed;
 	if (idle)
 		return idle & BIT(prev) ? prev : __builtin_ctzl(idle);
@@ -243,6 +280,8 @@ bool task_wake_states(struct task *t, unsigned states)
 	if (t->state == TASK_UNINTERRUPTIBLE)
 		rq->nr_unint--;
 	WRITE_ONCE(t->state, TASK_RUNNING);
+	if (nr_cpus > 1)
+		current->last_wake = ktime_get();
 	activate_unlock(rq, t);
 	return true;
 }
@@ -384,6 +423,8 @@ static void put_prev(struct rq *rq, struct task *prev)
 		if (prev->state == TASK_UNINTERRUPTIBLE)
 			rq->nr_unint++;
 		prev->nvcsw++;
+		if (prev->last_wake)
+			sync_waker_slept(prev, prev->exec_start);
 		prev->on_rq = false;
 		WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
 	} else if (unlikely(!(prev->cpus_allowed & BIT(rq->cpu)))) {
@@ -471,6 +512,7 @@ noreturn void sched_idle_loop(void)
 	struct rq *rq = this_rq();
 
 	set_bit(rq->cpu, &idle_mask);
+	irq_enable();
 	for (;;) {
 		if (irq_deferred_pending())
 			irq_run_deferred();

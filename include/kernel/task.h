@@ -82,6 +82,8 @@ struct task {
 	u8			policy;		/* SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 	bool			sched_reset_on_fork;
 	u8			rt_priority;
+	u64			last_wake;	/* [t] ktime when it last woke somebody; 0: not since it slept */
+	u8			sync_waker;	/* [t] how regularly it sleeps right after waking somebody, 0 … SYNC_MAX */
 	u64			slice_start;	/* [s] ktime when it was switched in */
 	u64			exec_start;	/* [s] ktime up to which its CPU time is accounted */
 	u64			utime, stime;	/* [s] ns spent in user mode and in the kernel; the sum is exact, the split sampled */
