@@ -132,10 +132,26 @@ static void put_timeval(struct __kernel_old_timeval *tv, u64 ns)
 	tv->tv_usec = (long)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
 }
 
+/* Everything in *out, also what Linux leaves zero. */
+void rusage_fill(struct rusage *out, const struct process_times *t)
+{
+	*out = (struct rusage){
+		.ru_maxrss = (long)t->max_rss_kb,
+		.ru_minflt = (long)t->min_flt,
+		.ru_majflt = (long)t->maj_flt,
+		.ru_inblock = (long)t->inblock,
+		.ru_oublock = (long)t->oublock,
+		.ru_nvcsw = (long)t->nvcsw,
+		.ru_nivcsw = (long)t->nivcsw,
+	};
+	put_timeval(&out->ru_utime, t->utime);
+	put_timeval(&out->ru_stime, t->stime);
+}
+
 SYSCALL(getrusage, int who, struct rusage __user *out)
 {
 	struct process_times pt = { 0 };
-	struct rusage ru = { 0 };
+	struct rusage ru;
 
 	if (who == RUSAGE_SELF) {
 		process_times_read(current->process, &pt);
@@ -152,15 +168,7 @@ SYSCALL(getrusage, int who, struct rusage __user *out)
 	} else {
 		return -EINVAL;
 	}
-	put_timeval(&ru.ru_utime, pt.utime);
-	put_timeval(&ru.ru_stime, pt.stime);
-	ru.ru_maxrss = (long)pt.max_rss_kb;
-	ru.ru_minflt = (long)pt.min_flt;
-	ru.ru_majflt = (long)pt.maj_flt;
-	ru.ru_inblock = (long)pt.inblock;
-	ru.ru_oublock = (long)pt.oublock;
-	ru.ru_nvcsw = (long)pt.nvcsw;
-	ru.ru_nivcsw = (long)pt.nivcsw;
+	rusage_fill(&ru, &pt);
 	return put_user_struct(out, &ru);
 }
 
