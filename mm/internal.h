@@ -164,6 +164,9 @@ unsigned long rlimit_now(unsigned resource);
 
 /* ---- mmap.c ---- */
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end) must_check;
+/* Do the splits that unmapping [start, end) from v on would need, so that it cannot fail later. */
+int unmap_split(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end) must_check;
+void commit_force(unsigned long pages);		/* a charge that was paid for already and only moves */
 vaddr_t mmap_area(struct mm *mm, vaddr_t hint, size_t len, int flags);	/* where a new mapping goes; address or negative errno */
 u32 prot_to_vm(int prot);
 int mlock_allowed(struct mm *mm, unsigned long more_pages);
@@ -184,11 +187,11 @@ enum fault_result filemap_fault(struct fault *f);
 int vma_expand_down(struct vma *v, vaddr_t addr) must_check;	/* stack growth; 0 or -ENOMEM, -EACCES */
 struct vma *vma_find_or_grow(struct mm *mm, vaddr_t addr, bool *grown);
 bool stack_grow_allowed(struct mm *mm, struct vma *v, vaddr_t start);
-/* Fault in what the range lacks, as the area allows; mmap_lock held for reading. 0 or -errno; *done counts pages. */
-int populate_range(struct mm *mm, vaddr_t start, vaddr_t end, bool write);
+/* Fault in what is missing, as the area allows; mmap_lock held for reading. 0, -ENOMEM, -EFAULT. */
+int populate_page(struct vma *v, vaddr_t addr, bool write);
+void reclaim_page_now(struct page *p);	/* MADV_PAGEOUT: the caller has a reference */
 int populate_area(struct vma *v, vaddr_t start, vaddr_t end);
 void mlock_populate(struct mm *mm, vaddr_t start, vaddr_t end);
-int move_page_tables(struct vma *from, vaddr_t old, struct vma *to, vaddr_t fresh, size_t len);
 
 DECLARE_PER_CPU(struct mm *, loaded_mm);
 

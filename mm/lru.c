@@ -159,6 +159,12 @@ void lru_deactivate(struct page *p)
 		relist(p, 0, BIT(PG_ACTIVE) | BIT(PG_REFERENCED), true);
 }
 
+void lru_lazyfree(struct page *p)
+{
+	if (!page_test(p, PG_UNEVICTABLE))
+		relist(p, 0, BIT(PG_ACTIVE) | BIT(PG_REFERENCED) | BIT(PG_SWAPBACKED) | BIT(PG_DIRTY), false);
+}
+
 void lru_set_unevictable(struct page *p)
 {
 	if (!page_test(p, PG_UNEVICTABLE)) {

@@ -1,140 +1,59 @@
 /*
- * madvise.c - advice about a range of memory, some of it binding. SOURCE: madvise(2)
+ * madvise.c - what a program says about its memory; msync.
  *
- * SHAPE       one table says for each advice what kind it is: a change of the area's flags (mmap_lock for writing), or an
- *             action on its pages (for reading). One loop walks the areas of the range for both; holes are reported as ENOMEM at
- *             the end, after everything else was done.
- * LINUX       MADV_FREE frees at once: a legal moment of the "any time" it promises. MADV_HUGEPAGE is kept as a flag. MERGEABLE is
- *             EINVAL as without CONFIG_KSM.
+ * Advice that changes flags splits and merges areas under mmap_lock for writing; advice about pages walks entries under it
+ * for reading, like a fault.
  */
 #include "internal.h"
 
-#include <kernel/wait.h>
+#include <kernel/cred.h>
+#include <linux/capability.h>
+#include <mm/filemap.h>
 
-/* ---- advice that changes flags ---- */
+#define VM_SPECIAL_AREA	(VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
 
-struct flag_change {
-	u32	set, clear;
-	u32	refuse;		/* EINVAL for areas that have one of these */
-};
+/* ---- pages ------------------------------------------------------------------------------------------------- */
 
-static bool flag_advice(int advice, struct flag_change *c)
+static int advise_dontneed(struct vma *v, vaddr_t start, vaddr_t end, int advice)
 {
-	*c = (struct flag_change){ 0 };
-	switch (advice) {
-	case MADV_NORMAL:
-		c->clear = VM_RAND_READ | VM_SEQ_READ;
-		return true;
-	case MADV_RANDOM:
-		c->set = VM_RAND_READ;
-		c->clear = VM_SEQ_READ;
-		return true;
-	case MADV_SEQUENTIAL:
-		c->set = VM_SEQ_READ;
-		c->clear = VM_RAND_READ;
-		return true;
-	case MADV_DONTFORK:
-		c->set = VM_DONTCOPY;
-		return true;
-	case MADV_DOFORK:
-		c->clear = VM_DONTCOPY;
-		c->refuse = VM_IO;
-		return true;
-	case MADV_WIPEONFORK:
-		c->set = VM_WIPEONFORK;
-		c->refuse = VM_SHARED;
-		return true;
-	case MADV_KEEPONFORK:
-		c->clear = VM_WIPEONFORK;
-		return true;
-	case MADV_DONTDUMP:
-		c->set = VM_DONTDUMP;
-		return true;
-	case MADV_DODUMP:
-		c->clear = VM_DONTDUMP;
-		c->refuse = VM_PFNMAP | VM_MIXEDMAP | VM_DONTEXPAND;
-		return true;
-	case MADV_HUGEPAGE:
-		c->set = VM_HUGEPAGE;
-		c->clear = VM_NOHUGEPAGE;
-		c->refuse = VM_IO | VM_PFNMAP | VM_HUGETLB;
-		return true;
-	case MADV_NOHUGEPAGE:
-		c->set = VM_NOHUGEPAGE;
-		c->clear = VM_HUGEPAGE;
-		c->refuse = VM_IO | VM_PFNMAP | VM_HUGETLB;
-		return true;
-	}
-	return false;
-}
-
-static int change_flags(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end, const struct flag_change *c)
-{
-	u32 flags = (v->flags | c->set) & ~c->clear;
-	int err = 0;
-
-	if ((v->flags & c->refuse) || ((c->set & VM_WIPEONFORK) && v->file))
-		return -EINVAL;
-	if (flags != v->flags)
-		vma_change_flags(mm, v, start, end, flags, &err);
-	return err == -ENOMEM ? -EAGAIN : err;
-}
-
-/* ---- advice that acts on pages ---- */
-
-static int dont_need(struct vma *v, vaddr_t start, vaddr_t end, int advice)
-{
-	u32 refuse = VM_PFNMAP | VM_HUGETLB | (advice == MADV_DONTNEED_LOCKED ? 0 : VM_LOCKED);
-
-	if (v->flags & refuse)
-		return -EINVAL;
-	if (advice == MADV_FREE && !vma_is_anon(v))
+	if ((v->flags & (VM_PFNMAP | VM_HUGETLB)) || ((v->flags & VM_LOCKED) && advice != MADV_DONTNEED_LOCKED))
 		return -EINVAL;
 	zap_vma_range(v, start, end);
 	return 0;
 }
 
-static int will_need(struct vma *v, vaddr_t start, vaddr_t end)
+/*
+ * The contents may go whenever memory is short, unless written again first. Entries lose their dirty bit and the pages move to
+ * the inactive file list without PG_SWAPBACKED; reclaim drops those whose entries are still clean.
+ */
+static void free_lazily(struct vma *v, pte_t *table, vaddr_t start, vaddr_t end)
 {
-	if (!v->file)
-		return v->mapping || vma_is_anon(v) ? 0 : -EBADF;
-	if (v->mapping)
-		filemap_readahead(v->mapping, vma_pgoff(v, start), (unsigned)((end - start) >> PAGE_SHIFT));
-	return 0;
-}
-
-/* Clear the accessed bits and move pages nobody else maps to the end of their list. */
-static bool cool_table(struct vma *v, pte_t *table, vaddr_t addr, vaddr_t end)
-{
-	pte_t *pte = pt_offset(table, addr, 1);
+	pte_t *pte = pt_offset(table, start, 1);
 	spinlock_t *ptl = pt_lock_of(pte);
-	bool changed = false;
 
 	spin_lock(ptl);
-	for (; addr < end; addr += PAGE_SIZE, pte++) {
+	for (; start < end; start += PAGE_SIZE, pte++) {
 		pte_t e = pte_read(pte);
 		struct page *p;
 
-		if (!pte_hw_present(e) || pte_special(e))
+		if (!pte_present(e) || pte_special(e))
 			continue;
 		p = pfn_to_page(pte_pfn(e));
-		if (page_mapcount(p) != 1)
+		if (!page_is_anon(p) || page_mapcount(p) != 1)
 			continue;
-		while (!pte_cmpxchg(pte, e, pte_mkold(e)))
-			e = pte_read(pte);
-		changed |= pte_young(e);
-		page_clear(p, PG_REFERENCED);
-		lru_deactivate(p);
+		e = pte_xchg(pte, (pte_t){ 0 });
+		pte_set(pte, pte_mkold(pte_mkclean(pte_wrprotect(e))));
+		lru_lazyfree(p);
 	}
 	spin_unlock(ptl);
-	return changed;
 }
 
-static void cool_range(struct vma *v, vaddr_t start, vaddr_t end)
+static int advise_free(struct vma *v, vaddr_t start, vaddr_t end)
 {
 	vaddr_t from = start;
-	bool changed = false;
 
+	if (!vma_is_anon(v) || (v->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)))
+		return -EINVAL;
 	while (start < end) {
 		pte_t *table;
 		vaddr_t next;
@@ -143,42 +62,91 @@ static void cool_range(struct vma *v, vaddr_t start, vaddr_t end)
 		if (!table)
 			break;
 		next = pt_next(start, end, 2);
-		changed |= cool_table(v, table, start, next);
+		free_lazily(v, table, start, next);
 		start = next;
 	}
-	if (changed)
-		tlb_flush_range(v->mm, from, end);
-}
-
-/* Without swap only file pages can go: unmapped here, and dropped from the cache when clean and not used by others. */
-static void page_out(struct vma *v, vaddr_t start, vaddr_t end)
-{
-	cool_range(v, start, end);
-	if (v->file && v->mapping) {
-		struct gather g;
-
-		gather_begin(&g, v->mm, false);
-		zap_range(&g, v, start, end, 0);
-		gather_end(&g);
-		filemap_invalidate(v->mapping, vma_pgoff(v, start), vma_pgoff(v, end - 1));
-	}
-}
-
-static int cold(struct vma *v, vaddr_t start, vaddr_t end, int advice)
-{
-	if (v->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB))
-		return -EINVAL;
-	if (advice == MADV_COLD)
-		cool_range(v, start, end);
-	else
-		page_out(v, start, end);
+	tlb_flush_range(v->mm, from, end);
 	return 0;
 }
 
-/* Punch a hole into the tmpfs file or shared memory behind the area. */
-static int remove_backing(struct vma *v, vaddr_t start, vaddr_t end)
+#define PAGEOUT_BATCH	16
+
+/* Up to PAGEOUT_BATCH pages mapped in [start, end), with references; *next is where to go on. Accessed bits are cleared. */
+static unsigned take_pages(struct vma *v, vaddr_t start, vaddr_t end, struct page **out, vaddr_t *next)
 {
-	loff_t from = (loff_t)vma_pgoff(v, start) << PAGE_SHIFT;
+	unsigned n = 0;
+
+	for (; start < end && n < PAGEOUT_BATCH; start += PAGE_SIZE) {
+		pte_t *pte = pt_find(v->mm, start), e;
+		spinlock_t *ptl;
+
+		if (!pte) {
+			start = (start | (PT_SIZE(2) - 1)) + 1 - PAGE_SIZE;
+			continue;
+		}
+		ptl = pt_lock_of(pte);
+		spin_lock(ptl);
+		e = pte_read(pte);
+		if (pte_present(e) && !pte_special(e) && page_mapcount(pfn_to_page(pte_pfn(e))) == 1) {
+			out[n] = pfn_to_page(pte_pfn(e));
+			page_get(out[n++]);
+			while (!pte_cmpxchg(pte, e, pte_mkold(e)))
+				e = pte_read(pte);
+		}
+		spin_unlock(ptl);
+	}
+	*next = min(start, end);
+	return n;
+}
+
+static int advise_cold(struct vma *v, vaddr_t start, vaddr_t end, bool pageout)
+{
+	if (v->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB))
+		return -EINVAL;
+	while (start < end) {
+		struct page *pages[PAGEOUT_BATCH];
+		unsigned n = take_pages(v, start, end, pages, &start);
+
+		tlb_flush_range(v->mm, v->start, v->end);
+		for (unsigned i = 0; i < n; i++) {
+			if (pageout)
+				reclaim_page_now(pages[i]);
+			else
+				lru_deactivate(pages[i]);
+		}
+		page_put_bulk(pages, n);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int advise_willneed(struct vma *v, vaddr_t start, vaddr_t end)
+{
+	if (v->mapping)
+		filemap_readahead(v->mapping, vma_pgoff(v, start), (unsigned)min((end - start) >> PAGE_SHIFT, 1024UL));
+	return 0;
+}
+
+static int advise_populate(struct vma *v, vaddr_t start, vaddr_t end, bool write)
+{
+	if (v->flags & (VM_IO | VM_PFNMAP))
+		return -EINVAL;
+	if (write ? !(v->flags & VM_WRITE) : !vma_accessible(v))
+		return -EFAULT;
+	for (; start < end; start += PAGE_SIZE) {
+		int err = populate_page(v, start, write);
+
+		if (err)
+			return err;
+		if (fatal_signal_pending())
+			return -EINTR;
+	}
+	return 0;
+}
+
+static int advise_remove(struct vma *v, vaddr_t start, vaddr_t end)
+{
+	loff_t from = (loff_t)(vma_pgoff(v, start) << PAGE_SHIFT);
 
 	if (v->flags & VM_LOCKED)
 		return -EINVAL;
@@ -186,69 +154,176 @@ static int remove_backing(struct vma *v, vaddr_t start, vaddr_t end)
 		return -EINVAL;
 	if ((v->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
 		return -EACCES;
-	if (v->mapping->account != ACCT_SHMEM)
+	if (!(v->mapping->flags & MAPPING_NO_WRITEBACK))
 		return -EOPNOTSUPP;
 	filemap_punch_hole(v->mapping, from, from + (loff_t)(end - start));
 	return 0;
 }
 
-static int populate(struct vma *v, vaddr_t start, vaddr_t end, int advice)
-{
-	bool write = advice == MADV_POPULATE_WRITE;
-	int err;
+/* ---- flags ------------------------------------------------------------------------------------------------- */
 
-	if (v->flags & (VM_PFNMAP | VM_IO))
-		return -EINVAL;
-	if (!(v->flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)))
-		return -EINVAL;
-	err = populate_range(v->mm, start, end, write);
-	return err == -ENOMEM ? -ENOMEM : err;
-}
-
-static int act(struct vma *v, vaddr_t start, vaddr_t end, int advice)
+/* New flags of the area, or a negative errno in *err. */
+static u32 advised_flags(const struct vma *v, int advice, int *err)
 {
+	u32 f = v->flags;
+
+	*err = 0;
 	switch (advice) {
-	case MADV_DONTNEED:
-	case MADV_DONTNEED_LOCKED:
-	case MADV_FREE:
-		return dont_need(v, start, end, advice);
-	case MADV_WILLNEED:
-		return will_need(v, start, end);
-	case MADV_COLD:
-	case MADV_PAGEOUT:
-		return cold(v, start, end, advice);
-	case MADV_REMOVE:
-		return remove_backing(v, start, end);
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
-		return populate(v, start, end, advice);
+	case MADV_NORMAL:
+		return f & ~(VM_RAND_READ | VM_SEQ_READ);
+	case MADV_SEQUENTIAL:
+		return (f & ~VM_RAND_READ) | VM_SEQ_READ;
+	case MADV_RANDOM:
+		return (f & ~VM_SEQ_READ) | VM_RAND_READ;
+	case MADV_DONTFORK:
+		return f | VM_DONTCOPY;
+	case MADV_DOFORK:
+		if (f & VM_IO)
+			*err = -EINVAL;
+		return f & ~VM_DONTCOPY;
+	case MADV_WIPEONFORK:
+		if (v->file || (f & VM_SHARED))		/* anonymous private memory only */
+			*err = -EINVAL;
+		return f | VM_WIPEONFORK;
+	case MADV_KEEPONFORK:
+		return f & ~VM_WIPEONFORK;
+	case MADV_DONTDUMP:
+		return f | VM_DONTDUMP;
+	case MADV_DODUMP:
+		if (f & VM_SPECIAL_AREA)
+			*err = -EINVAL;
+		return f & ~VM_DONTDUMP;
+	case MADV_HUGEPAGE:
+		if (f & VM_SPECIAL_AREA)
+			*err = -EINVAL;
+		return (f & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+	default:
+		return (f & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
 	}
-	return -EINVAL;
 }
 
-/* ---- the walk ---- */
+static int advise_flags(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end, int advice)
+{
+	int err;
+	u32 flags = advised_flags(v, advice, &err);
+
+	if (err || flags == v->flags)
+		return err;
+	(void)!vma_change_flags(mm, v, start, end, flags, &err);
+	return err == -ENOMEM ? -EAGAIN : err;
+}
 
 static bool advice_known(int advice)
 {
-	struct flag_change c;
-
 	switch (advice) {
-	case MADV_DONTNEED:
-	case MADV_DONTNEED_LOCKED:
-	case MADV_FREE:
-	case MADV_WILLNEED:
-	case MADV_COLD:
-	case MADV_PAGEOUT:
-	case MADV_REMOVE:
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
+	case MADV_NORMAL: case MADV_SEQUENTIAL: case MADV_RANDOM: case MADV_WILLNEED: case MADV_DONTNEED: case MADV_FREE:
+	case MADV_REMOVE: case MADV_DONTFORK: case MADV_DOFORK: case MADV_WIPEONFORK: case MADV_KEEPONFORK:
+	case MADV_DONTDUMP: case MADV_DODUMP: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_COLD: case MADV_PAGEOUT:
+	case MADV_POPULATE_READ: case MADV_POPULATE_WRITE: case MADV_DONTNEED_LOCKED:
 		return true;
+	default:		/* MERGEABLE without KSM, HWPOISON without memory failure handling, COLLAPSE, unknown */
+		return false;
 	}
-	return flag_advice(advice, &c);
 }
 
-/* change NULL: act on pages. A hole is -ENOMEM after all the rest was done. */
-static int advise_range(struct mm *mm, vaddr_t start, vaddr_t end, int advice, const struct flag_change *change)
+static bool changes_flags(int advice)
+{
+	switch (advice) {
+	case MADV_REMOVE: case MADV_WILLNEED: case MADV_DONTNEED: case MADV_DONTNEED_LOCKED: case MADV_COLD: case MADV_PAGEOUT:
+	case MADV_FREE: case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int advise_one(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end, int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED: case MADV_DONTNEED_LOCKED:
+		return advise_dontneed(v, start, end, advice);
+	case MADV_FREE:
+		return advise_free(v, start, end);
+	case MADV_COLD: case MADV_PAGEOUT:
+		return advise_cold(v, start, end, advice == MADV_PAGEOUT);
+	case MADV_WILLNEED:
+		return advise_willneed(v, start, end);
+	case MADV_REMOVE:
+		return advise_remove(v, start, end);
+	case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
+		return advise_populate(v, start, end, advice == MADV_POPULATE_WRITE);
+	default:
+		return advise_flags(mm, v, start, end, advice);
+	}
+}
+
+static int advise_range(struct mm *mm, vaddr_t start, vaddr_t end, int advice)
+{
+	bool hole = false, populate = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+	int err;
+
+	while (start < end) {
+		struct vma *v = vma_find(mm, start);
+		vaddr_t stop;
+
+		if (!v || v->start >= end)
+			return -ENOMEM;
+		if (v->start > start) {
+			hole = true;
+			if (populate)
+				return -ENOMEM;
+			start = v->start;
+		}
+		stop = min(v->end, end);
+		err = advise_one(mm, v, start, stop, advice);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return hole ? -ENOMEM : 0;
+}
+
+int mm_madvise(struct mm *mm, vaddr_t addr, size_t len_in, int advice)
+{
+	size_t len = PAGE_ALIGN(len_in);
+	int err;
+
+	if (!advice_known(advice) || (addr & ~PAGE_MASK) || (len_in && !len) || addr + len < addr)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (changes_flags(advice)) {
+		if (rwsem_write_lock_killable(&mm->mmap_lock))
+			return -EINTR;
+		err = advise_range(mm, addr, addr + len, advice);
+		mm_write_unlock(mm);
+	} else {
+		rwsem_read_lock(&mm->mmap_lock);
+		err = advise_range(mm, addr, addr + len, advice);
+		rwsem_read_unlock(&mm->mmap_lock);
+	}
+	return err;
+}
+
+/* ---- msync ------------------------------------------------------------------------------------------------- */
+
+/* Write back what v shares of [start, end). mmap_lock is released meanwhile: the file is held. */
+static int sync_part(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
+{
+	struct address_space *m = v->mapping;
+	struct file *f = v->file;
+	loff_t from = (loff_t)(vma_pgoff(v, start) << PAGE_SHIFT);
+	int err;
+
+	vma_file_get(f);
+	rwsem_read_unlock(&mm->mmap_lock);
+	err = filemap_write_range(m, from, from + (loff_t)(end - start) - 1, true);
+	vma_file_put(f);
+	rwsem_read_lock(&mm->mmap_lock);
+	return err;
+}
+
+static int sync_range(struct mm *mm, vaddr_t start, vaddr_t end, int flags)
 {
 	int hole = 0, err;
 
@@ -263,33 +338,33 @@ static int advise_range(struct mm *mm, vaddr_t start, vaddr_t end, int advice, c
 			start = v->start;
 		}
 		stop = min(v->end, end);
-		err = change ? change_flags(mm, v, start, stop, change) : act(v, start, stop, advice);
-		if (err)
-			return err;
+		if ((flags & MS_INVALIDATE) && (v->flags & VM_LOCKED))
+			return -EBUSY;
+		if ((flags & MS_SYNC) && v->file && (v->flags & VM_SHARED)) {
+			err = sync_part(mm, v, start, stop);
+			if (err)
+				return err;
+		}
 		start = stop;
 	}
 	return hole;
 }
 
-int mm_madvise(struct mm *mm, vaddr_t addr, size_t len, int advice)
+int mm_msync(struct mm *mm, vaddr_t addr, size_t len, int flags)
 {
-	struct flag_change change;
-	size_t bytes = PAGE_ALIGN(len);
+	vaddr_t end;
 	int err;
 
-	if (!advice_known(advice) || (addr & ~PAGE_MASK) || (len && !bytes) || addr + bytes < addr)
+	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (addr & ~PAGE_MASK) ||
+	    ((flags & MS_ASYNC) && (flags & MS_SYNC)))
 		return -EINVAL;
-	if (!bytes)
+	end = addr + PAGE_ALIGN(len);
+	if (end < addr)
+		return -ENOMEM;
+	if (end == addr)
 		return 0;
-	if (flag_advice(advice, &change)) {
-		if (rwsem_write_lock_killable(&mm->mmap_lock))
-			return -EINTR;
-		err = advise_range(mm, addr, addr + bytes, advice, &change);
-		mm_write_unlock(mm);
-	} else {
-		rwsem_read_lock(&mm->mmap_lock);
-		err = advise_range(mm, addr, addr + bytes, advice, NULL);
-		rwsem_read_unlock(&mm->mmap_lock);
-	}
+	rwsem_read_lock(&mm->mmap_lock);
+	err = sync_range(mm, addr, end, flags);
+	rwsem_read_unlock(&mm->mmap_lock);
 	return err;
 }

@@ -314,6 +314,11 @@ int commit_charge(struct mm *mm, unsigned long pages)
 	return -ENOMEM;
 }
 
+void commit_force(unsigned long pages)
+{
+	atomic_add(&committed, (long)pages);
+}
+
 void commit_uncharge(unsigned long pages)
 {
 	atomic_sub(&committed, (long)pages);

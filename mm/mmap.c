@@ -366,7 +366,7 @@ static void remove_part(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end
 }
 
 /* Split so that every area is wholly inside or outside, except where an end can simply be cut off. */
-static int split_ends(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
+int unmap_split(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
 {
 	struct vma *last = v;
 	int err;
@@ -401,7 +401,7 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
 
 	if (!v || v->start >= end)
 		return 0;
-	err = split_ends(mm, v, start, end);
+	err = unmap_split(mm, v, start, end);
 	if (err)
 		return err;
 	if (v->end <= start)

@@ -18,7 +18,7 @@ static bool entry_serves(pte_t e, bool write)
 	return pte_hw_present(e) && (!write || pte_write(e));
 }
 
-static int populate_one(struct vma *v, vaddr_t addr, bool write)
+int populate_page(struct vma *v, vaddr_t addr, bool write)
 {
 	struct fault f = { .mm = v->mm, .vma = v, .addr = addr,
 			   .access = (write ? ACCESS_WRITE : ACCESS_READ) | ACCESS_FORCE };
@@ -71,7 +71,7 @@ int populate_area(struct vma *v, vaddr_t start, vaddr_t end)
 	for (; start < end; start += PAGE_SIZE) {
 		if (fatal_signal_pending())
 			return -EINTR;
-		err = populate_one(v, start, write);
+		err = populate_page(v, start, write);
 		if (err)
 			return err;
 		if (v->flags & VM_LOCKED)

@@ -33,7 +33,7 @@ static const char *area_name(struct vma *v)
 {
 	if (v->ops && v->ops->name)
 		return v->ops->name(v);
-	if (v->name)
+	if (v->flags & VM_SPECIAL_NAME)
 		return v->name;
 	if (v->mapping)
 		return "/dev/zero (deleted)";
@@ -54,6 +54,8 @@ static void report_header(struct vma *v, struct text *out)
 
 	if (v->file)
 		file_dev_inode(v->file, &major, &minor, &ino);
+	else if (shmem_anon_name(v, &ino))
+		minor = 1;
 	text_printf(out, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", v->start, v->end, v->flags & VM_READ ? 'r' : '-',
 		    v->flags & VM_WRITE ? 'w' : '-', v->flags & VM_EXEC ? 'x' : '-', v->flags & VM_MAYSHARE ? 's' : 'p',
 		    v->file || v->mapping ? (unsigned long long)v->pgoff << PAGE_SHIFT : 0ULL, major, minor,
@@ -66,6 +68,10 @@ static void report_header(struct vma *v, struct text *out)
 		text_puts(out, name);
 	else if (v->file)
 		file_path_text(v->file, out);
+	else if (v->name) {
+		text_pad_to(out, NAME_COLUMN);
+		text_printf(out, "[anon:%s]", v->name);
+	}
 	text_putc(out, '\n');
 }
 

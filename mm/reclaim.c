@@ -76,6 +76,11 @@ static bool try_drop(struct scan *s, struct page *p)
 {
 	struct address_space *m = p->mapping;
 
+	if (page_is_anon(p) && !page_test(p, PG_SWAPBACKED)) {
+		if (!page_mapcount(p) || !rmap_discard(p))
+			return page_refs(p) == 1;
+		return false;
+	}
 	if (!m || page_is_anon(p) || (m->flags & (MAPPING_UNEVICTABLE | MAPPING_NO_WRITEBACK)) || page_test(p, PG_WRITEBACK))
 		return false;
 	if (page_mapcount(p) && rmap_unmap_all(p))
@@ -198,6 +203,19 @@ static unsigned long direct_reclaim(gfp_t gfp, unsigned order)
 	enum zone_type top = gfp & GFP_DMA ? ZONE_DMA : gfp & GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
 
 	return reclaim(gfp, top);
+}
+
+void reclaim_page_now(struct page *p)
+{
+	struct scan s = { .gfp = GFP_KERNEL, .may_write = true };
+
+	if (!page_trylock(p))
+		return;
+	if (p->mapping && !page_is_anon(p) && page_refs(p) == 3) {	/* cache, one entry, the caller */
+		if (try_drop(&s, p))
+			vm_event_add(PGSTEAL, 1);
+	}
+	page_unlock(p);
 }
 
 /* ---- kswapd ------------------------------------------------------------------------------------------------ */

@@ -325,3 +325,33 @@ int rmap_unmap_all(struct page *p)
 	rmap_walk(p, &w);
 	return page_mapcount(p) ? -EAGAIN : 0;
 }
+
+static bool discard_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_t addr, pte_t *pte)
+{
+	struct mm *mm = v->mm;
+	pte_t e = pte_xchg(pte, (pte_t){ 0 });
+
+	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+	if (pte_dirty(e) || (v->flags & VM_LOCKED)) {	/* written again since, or wanted */
+		pte_set(pte, e);
+		page_set(p, PG_SWAPBACKED);
+		*(int *)w->arg = -EAGAIN;
+		return false;
+	}
+	mm_update_hiwater(mm);
+	atomic_dec(&mm->counters[MM_ANON]);
+	rmap_remove(p);
+	page_put(p);
+	return page_mapcount(p) > 0;
+}
+
+/* Page locked, with a reference, isolated from the LRU. */
+int rmap_discard(struct page *p)
+{
+	int err = 0;
+	struct rmap_walk w = { .one = discard_one, .arg = &err, .try_only = true };
+
+	if (!rmap_walk(p, &w) && page_mapcount(p))
+		return -EAGAIN;
+	return page_mapcount(p) ? -EAGAIN : err;
+}

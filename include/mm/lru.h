@@ -17,6 +17,7 @@ void lru_remove(struct page *p);	/* off its list; a no-op without PG_LRU */
 void lru_remove_bulk(struct page **pages, unsigned nr);
 void lru_mark_accessed(struct page *p);	/* unreferenced -> referenced -> active */
 void lru_deactivate(struct page *p);	/* to the tail of its inactive list: first in line to go */
+void lru_lazyfree(struct page *p);	/* MADV_FREE: anonymous, to the inactive file list, not swap-backed any more */
 void lru_set_unevictable(struct page *p);	/* mlocked; counts in NR_MLOCK */
 void lru_clear_unevictable(struct page *p);
 /* Reclaim: pages off the end of a list, with references; and back. */

@@ -226,6 +226,7 @@ int mm_report_maps(struct mm *mm, struct text *out);		/* /proc/PID/maps */
 int mm_report_smaps(struct mm *mm, struct text *out, bool rollup);
 ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to);	/* /proc/PID/pagemap */
 int mm_clear_refs(struct mm *mm, int what);
+int mm_set_anon_name(struct mm *mm, vaddr_t start, size_t len, char *name);	/* PR_SET_VMA_ANON_NAME; consumes name */
 unsigned long mm_committed_pages(void);			/* Committed_AS */
 unsigned long mm_commit_limit(void);
 extern int sysctl_overcommit_memory, sysctl_overcommit_ratio;

@@ -61,6 +61,7 @@ struct rmap_walk {
 /* Page locked. False: a lock was busy and try_only set, or the walk was stopped. */
 bool rmap_walk(struct page *p, struct rmap_walk *w);
 int rmap_unmap_all(struct page *p);			/* make every pte a swap entry or none; 0 or -EAGAIN */
+int rmap_discard(struct page *p);			/* MADV_FREE'd: unmap if no entry is dirty; 0 or -EAGAIN */
 int rmap_referenced(struct page *p);			/* count and clear accessed bits */
 int rmap_clean(struct page *p);				/* write-protect and clear dirty in shared mappings; pages cleaned */
 
