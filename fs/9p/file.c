@@ -381,7 +381,7 @@ static int p9_dir_iterate(struct file *f, struct dir_context *ctx)
 				return err;
 			continue;
 		}
-		if (!ctx->emit(ctx, e.name, e.name_len, e.offset, e.qid.path, e.type))
+		if (!ctx->emit(ctx, e.name, e.name_len, d->next_off, e.qid.path, e.type))
 			return 0;
 		d->next = rd.at;
 		d->next_off = e.offset;

@@ -431,24 +431,24 @@ static const struct file_ops pid_file_fops = { .open = pid_file_open };
 static bool emit_dots(struct dir_context *ctx, u64 ino, u64 parent)
 {
 	if (ctx->pos == 0) {
-		if (!ctx->emit(ctx, ".", 1, 1, ino, 4))
+		if (!ctx->emit(ctx, ".", 1, 0, ino, 4))
 			return false;
 		ctx->pos = 1;
 	}
 	if (ctx->pos == 1) {
-		if (!ctx->emit(ctx, "..", 2, 2, parent, 4))
+		if (!ctx->emit(ctx, "..", 2, 1, parent, 4))
 			return false;
 		ctx->pos = 2;
 	}
 	return true;
 }
 
-static bool emit_number(struct dir_context *ctx, long v, loff_t next, u64 ino, unsigned type)
+static bool emit_number(struct dir_context *ctx, long v, u64 ino, unsigned type)
 {
 	char name[16];
 	int len = kscnprintf(name, sizeof(name), "%ld", v);
 
-	return ctx->emit(ctx, name, len, next, ino, type);
+	return ctx->emit(ctx, name, len, ctx->pos, ino, type);
 }
 
 /* Processes, after the static part of the root: position PNODE_POS_END + the last pid shown. */
@@ -461,7 +461,7 @@ int pid_iterate(struct dir_context *ctx)
 		struct pid_node n = { .kind = PID_DIR, .id = { pid, 0, 0 } };
 
 		task_put(t);
-		if (!emit_number(ctx, pid, PNODE_POS_END + pid, pid_ino(&n), 4))
+		if (!emit_number(ctx, pid, pid_ino(&n), 4))
 			return 0;
 		ctx->pos = PNODE_POS_END + pid;
 	}
@@ -476,7 +476,7 @@ static bool emit_fixed(struct dir_context *ctx, const struct pid_node *n, unsign
 
 	if (k == 0 && n->id.tid)
 		return true;
-	return ctx->emit(ctx, dirs[k].name, strlen(dirs[k].name), ctx->pos + 1, pid_ino(&e), 4);
+	return ctx->emit(ctx, dirs[k].name, strlen(dirs[k].name), ctx->pos, pid_ino(&e), 4);
 }
 
 static int pid_dir_iterate(struct file *f, struct dir_context *ctx)
@@ -492,7 +492,7 @@ static int pid_dir_iterate(struct file *f, struct dir_context *ctx)
 	for (; (pf = nth_file(ctx->pos - 5, n->id.tid != 0)); ctx->pos++) {
 		struct pid_node e = { .id = n->id, .file = pf, .kind = pf->link ? PID_LINK : PID_FILE };
 
-		if (!ctx->emit(ctx, pf->name, strlen(pf->name), ctx->pos + 1, pid_ino(&e), pf->link ? 10 : 8))
+		if (!ctx->emit(ctx, pf->name, strlen(pf->name), ctx->pos, pid_ino(&e), pf->link ? 10 : 8))
 			return 0;
 	}
 	return 0;
@@ -510,7 +510,7 @@ static int pid_task_iterate(struct file *f, struct dir_context *ctx)
 		int tid = t->tid;
 
 		task_put(t);
-		if (!emit_number(ctx, tid, 2 + tid, pid_ino(&e), 4))
+		if (!emit_number(ctx, tid, pid_ino(&e), 4))
 			return 0;
 		ctx->pos = 2 + tid;
 	}
@@ -536,7 +536,7 @@ static int pid_fd_iterate(struct file *f, struct dir_context *ctx)
 	while ((fd = files_next_fd(fs, ctx->pos - 2)) >= 0) {
 		struct pid_node e = { .id = n->id, .fd = fd, .kind = n->kind == PID_FD_DIR ? PID_FD_LINK : PID_FDINFO_FILE };
 
-		if (!emit_number(ctx, fd, fd + 3, pid_ino(&e), n->kind == PID_FD_DIR ? 10 : 8))
+		if (!emit_number(ctx, fd, pid_ino(&e), n->kind == PID_FD_DIR ? 10 : 8))
 			break;
 		ctx->pos = fd + 3;
 	}

@@ -231,12 +231,12 @@ int pnode_iterate(struct file *f, struct pnode *dir, struct dir_context *ctx, bo
 {
 	*full = true;
 	if (ctx->pos == 0) {
-		if (!ctx->emit(ctx, ".", 1, 1, dir->ino, 4))
+		if (!ctx->emit(ctx, ".", 1, 0, dir->ino, 4))
 			return 0;
 		ctx->pos = 1;
 	}
 	if (ctx->pos == 1) {
-		if (!ctx->emit(ctx, "..", 2, 2, dir->parent->ino, 4))
+		if (!ctx->emit(ctx, "..", 2, 1, dir->parent->ino, 4))
 			return 0;
 		ctx->pos = 2;
 	}
@@ -247,7 +247,7 @@ int pnode_iterate(struct file *f, struct pnode *dir, struct dir_context *ctx, bo
 			ctx->pos = PNODE_POS_END;
 			break;
 		}
-		if (!ctx->emit(ctx, n->name, n->name_len, ctx->pos + 1, n->ino, type_of(n->mode)))
+		if (!ctx->emit(ctx, n->name, n->name_len, ctx->pos, n->ino, type_of(n->mode)))
 			return 0;
 		ctx->pos++;
 	}

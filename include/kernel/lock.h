@@ -21,6 +21,7 @@ enum lock_rank {
 	/* sleeping locks */
 	LOCK_FILE_POS,		/* file->pos_lock: two threads reading one open file */
 	LOCK_MOUNT,		/* mount tree changes */
+	LOCK_OVL_RENAME, LOCK_OVL_DIR, LOCK_OVL_INODE, LOCK_OVL_COPY,	/* overlay's own, taken before those of its layers */
 	LOCK_RENAME,		/* one cross-directory rename per file system */
 	LOCK_INODE_DIR,		/* inode->rwsem of a directory; two: ancestor first, else by address */
 	LOCK_INODE,		/* inode->rwsem of a file */
