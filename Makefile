@@ -129,6 +129,7 @@ compile_commands.json: FORCE
 clean:
 	rm -rf build compile_commands.json
 
+include arch/host/host.mk
 -include $(filter-out arch/%,$(wildcard */build.mk))
 
 .PHONY: kernel run run-q35 debug iso smoke clean FORCE check unit

@@ -144,7 +144,7 @@ static struct area *find_area(vaddr_t addr)
 /* ---- addresses ------------------------------------------------------------------------------------------------ */
 
 /* Flush all CPUs once and make every lazy area's addresses free again. */
-static void purge(void)
+void vmalloc_purge(void)
 {
 	struct area *a, *list = NULL;
 	struct rb_node *n, *next;
@@ -195,7 +195,7 @@ static struct area *reserve(size_t size, gfp_t gfp, struct alloc_site *site)
 		spin_unlock(&vmalloc_lock);
 		if (a->start)
 			return a;
-		purge();
+		vmalloc_purge();
 	}
 	slab_free(area_cache, a);
 	return NULL;
@@ -213,7 +213,7 @@ static void retire(struct area *a)
 	full = nr_lazy_pages > LAZY_PAGES;
 	spin_unlock(&vmalloc_lock);
 	if (full)
-		purge();
+		vmalloc_purge();
 }
 
 /* ---- pages ---------------------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ void kstack_free(void *stack);
 void *ioremap(paddr_t pa, size_t size, pgprot_t prot) must_check;
 void iounmap(void *p);
 
+void vmalloc_purge(void);		/* freed addresses can be used again; flushes all CPUs */
 void kstack_cache_drain(void);		/* this CPU's free stacks go back */
 void vmalloc_init_cpu(unsigned cpu);
 

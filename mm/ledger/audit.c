@@ -284,7 +284,7 @@ static void walk_page_tables(struct audit *a)
 	long tables = 0;
 
 	if (arch_kernel_pgd)
-		tables += 1 + walk_table(a, arch_kernel_pgd, pt_levels, PT_USER_ENTRIES, PT_ENTRIES, false);
+		tables += 1 + walk_table(a, arch_kernel_pgd, pt_levels, 0, PT_ENTRIES, false);
 	while (mm_iterate && (mm = mm_iterate(mm))) {
 		long own = walk_table(a, mm->pgd, pt_levels, 0, PT_USER_ENTRIES, true);
 

@@ -1,0 +1,29 @@
+/*
+ * uaccess.h - user memory of the host machine, reached through its page tables and TLB (arch/host/mmu.c).
+ */
+#ifndef ARCH_UACCESS_H
+#define ARCH_UACCESS_H
+
+#include <abi/errno.h>
+#include <lib/types.h>
+
+#define TASK_SIZE	0x7ffffffff000UL
+#define TASK_SIZE_L5	0xfffffffffff000UL
+
+static inline bool access_ok(const void __user *p, size_t n)
+{
+	unsigned long end = (unsigned long)p + n;
+
+	return end >= n && (long)end >= 0;
+}
+
+size_t raw_copy_to_user(void __user *dst, const void *src, size_t n);
+size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
+size_t raw_clear_user(void __user *dst, size_t n);
+size_t raw_strnlen_user(const char __user *s, size_t n);
+ssize_t raw_strncpy_from_user(char *dst, const char __user *src, size_t n);
+int raw_get_user(u64 *out, const void __user *p, size_t size);
+int raw_put_user(u64 v, void __user *p, size_t size);
+int raw_cmpxchg_user32(u32 __user *p, u32 expected, u32 new, u32 *old) must_check;
+
+#endif
