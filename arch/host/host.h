@@ -28,6 +28,17 @@ enum fault_result host_read(vaddr_t addr, void *buf, size_t n);
 enum fault_result host_write(vaddr_t addr, const void *buf, size_t n);
 enum fault_result host_exec(vaddr_t addr);
 
+/* A file whose contents are an array. */
+struct file {
+	struct address_space	mapping;
+	char			*data;
+	size_t			size;
+	long			refs;
+	unsigned		nr_reads, nr_writes;
+	bool			io_error;
+};
+void host_file_init(struct file *f, char *data, size_t size);
+
 extern bool host_started, host_expect_panic;
 extern bool host_verbose;		/* show the kernel log */
 extern unsigned long host_stale_hits;	/* TLB entries used although the page table said something else by now */

@@ -28,7 +28,7 @@ build/host/$(1)/lib/string.o: lib/string.c
 	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) $$(string_renames) -MMD -MP -c -o $$@ $$<
 build/host/$(1)/unit: $$(host_sources:%.c=build/host/$(1)/%.o) build/host/$(1)/lib/string.o
 	$$(call say,HOSTLD,$$@)
-	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) -o $$@ $$^
+	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) -Wl,--warn-unresolved-symbols -o $$@ $$^
 unit-$(1): build/host/$(1)/unit
 	build/host/$(1)/unit $$(UNIT)
 -include $$(host_sources:%.c=build/host/$(1)/%.d)
