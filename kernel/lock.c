@@ -120,7 +120,7 @@ bool spin_trylock_debug(spinlock_t *l)
 void spin_unlock_debug(spinlock_t *l)
 {
 	lock_debug_pop(&l->debug, __builtin_return_address(0));
-	assert(l->locked);
+	assert(READ_ONCE(l->locked));
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 }
 

@@ -9,10 +9,10 @@ host_flags := -std=gnu11 -g -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv
 	-Wno-missing-prototypes -Iinclude -Iarch/host/include -Iarch/x86/include
 
 # name, compiler and linker flags
-host_flags_asan := -O1 -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment
-host_flags_tsan := -O1 -DDEBUG -DQUIRE_TSAN -fsanitize=thread
+host_flags_asan := -O1 -DDEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment,object-size
+host_flags_tsan := -O1 -DDEBUG -DQUIRE_TSAN -fsanitize=thread -Wno-tsan
 host_flags_plain := -O2
-host_flags_noledger := -O1 -DNO_LEDGER -fsanitize=undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment
+host_flags_noledger := -O1 -DNO_LEDGER -fsanitize=undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment,object-size
 host_variants := asan tsan plain noledger
 
 # lib/string.c under other names: the program itself uses the C library's
@@ -28,9 +28,9 @@ build/host/$(1)/lib/string.o: lib/string.c
 	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) $$(string_renames) -MMD -MP -c -o $$@ $$<
 build/host/$(1)/unit: $$(host_sources:%.c=build/host/$(1)/%.o) build/host/$(1)/lib/string.o
 	$$(call say,HOSTLD,$$@)
-	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) -Wl,--warn-unresolved-symbols -o $$@ $$^
+	$$(Q)$$(HOST_CC) $$(host_flags) $$(host_flags_$(1)) -o $$@ $$^
 unit-$(1): build/host/$(1)/unit
-	build/host/$(1)/unit $$(UNIT)
+	TSAN_OPTIONS=suppressions=tests/unit/tsan.supp build/host/$(1)/unit $$(UNIT)
 -include $$(host_sources:%.c=build/host/$(1)/%.d)
 .PHONY: unit-$(1)
 endef

@@ -19,6 +19,37 @@ _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct os_mutex), "room for a m
 _Static_assert(sizeof(pthread_cond_t) <= sizeof(struct os_cond), "room for a condition");
 
 static int ram_fd = -1;
+static size_t ram_bytes;
+
+/* Where RAM is mapped, so that a forked copy of the machine can get RAM of its own. */
+static struct ram_map { char *at; size_t offset, len; } *maps;
+static size_t nr_maps, max_maps;
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_map(char *at, size_t offset, size_t len)
+{
+	pthread_mutex_lock(&maps_lock);
+	if (nr_maps == max_maps) {
+		max_maps = max_maps ? 2 * max_maps : 64;
+		maps = realloc(maps, max_maps * sizeof(*maps));
+		if (!maps)
+			os_abort();
+	}
+	maps[nr_maps++] = (struct ram_map){ at, offset, len };
+	pthread_mutex_unlock(&maps_lock);
+}
+
+static void forget_map(char *at, size_t len)
+{
+	size_t kept = 0;
+
+	pthread_mutex_lock(&maps_lock);
+	for (size_t i = 0; i < nr_maps; i++)
+		if (maps[i].at < at || maps[i].at >= at + len)
+			maps[kept++] = maps[i];
+	nr_maps = kept;
+	pthread_mutex_unlock(&maps_lock);
+}
 
 static void *check(void *p, const char *what)
 {
@@ -43,8 +74,7 @@ void os_commit(void *at, size_t len)
 
 void os_ram_create(size_t bytes)
 {
-	if (ram_fd >= 0)
-		close(ram_fd);
+	ram_bytes = bytes;
 	ram_fd = memfd_create("ram", MFD_CLOEXEC);
 	if (ram_fd < 0 || ftruncate(ram_fd, (off_t)bytes)) {
 		perror("memfd");
@@ -55,10 +85,38 @@ void os_ram_create(size_t bytes)
 void os_ram_map(void *at, size_t offset, size_t len)
 {
 	check(mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_fd, (off_t)offset), "map RAM");
+	note_map(at, offset, len);
+}
+
+/* After fork: what this process does to its RAM is nobody else's business. */
+static void ram_unshare(void)
+{
+	int old = ram_fd;
+	off_t at = 0, end;
+
+	if (old < 0)
+		return;
+	os_ram_create(ram_bytes);
+	while ((at = lseek(old, at, SEEK_DATA)) >= 0) {
+		static char buf[1 << 16];
+		ssize_t n;
+
+		end = lseek(old, at, SEEK_HOLE);
+		for (; at < end; at += n) {
+			n = pread(old, buf, (size_t)(end - at) < sizeof(buf) ? (size_t)(end - at) : sizeof(buf), at);
+			if (n <= 0 || pwrite(ram_fd, buf, (size_t)n, at) != n)
+				os_abort();
+		}
+	}
+	for (size_t i = 0; i < nr_maps; i++)
+		check(mmap(maps[i].at, maps[i].len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_fd,
+			   (off_t)maps[i].offset), "map RAM");
+	close(old);
 }
 
 void os_unmap(void *at, size_t len)
 {
+	forget_map(at, len);
 	check(mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0), "unmap");
 }
 
@@ -171,6 +229,7 @@ int os_run_in_child(void (*fn)(void *), void *arg)
 		os_abort();
 	if (!pid) {
 		alarm(120);
+		ram_unshare();
 		fn(arg);
 		_exit(0);
 	}

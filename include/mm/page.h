@@ -67,8 +67,8 @@ struct page {
 			u8		migratetype;	/* of the list it was taken from */
 			owner_t		owner;
 			u16		site;		/* alloc_site id */
-			u8		block_type;	/* in the first page of each pageblock: its migratetype */
 			u8		compound_order;	/* of a PG_HEAD page */
+			u8		pad;
 		};
 		u64			books;		/* all of it, for one store */
 	};

@@ -63,7 +63,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 #define page_alloc_bulk(gfp, account, nr, out)	page_alloc_bulk_at(gfp, account, nr, out, ALLOC_SITE())
 /* Frames that boot reserved (init sections, the initramfs) go to the buddy. [start, end) page-aligned inwards. Pages freed. */
 unsigned long page_alloc_free_reserved(paddr_t start, paddr_t end);
-/* Drop one reference of each; frees those that reach 0 in one go. */
+/* Drop one reference of each; frees those that reach 0 in one go. The array is scratch afterwards. */
 void page_put_bulk(struct page **pages, unsigned nr);
 
 /* Return this CPU's (or every CPU's) per-CPU lists to the buddy. */

@@ -21,10 +21,11 @@ static const enum migratetype fallback[NR_MIGRATETYPES][2] = {
 	[MIGRATE_MOVABLE]	= { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
 };
 
-/* The page that knows its pageblock's type. */
-static inline struct page *block_head(const struct page *p)
+u8 *pageblock_types;		/* by frame number / PAGEBLOCK_PAGES; under the zone's lock */
+
+static inline u8 *block_type(const struct page *p)
 {
-	return pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_PAGES - 1));
+	return &pageblock_types[page_to_pfn(p) >> PAGEBLOCK_ORDER];
 }
 
 static inline void list_block(struct zone *z, struct page *p, unsigned order, enum migratetype mt)
@@ -40,7 +41,7 @@ static inline void unlist_block(struct zone *z, struct page *p, unsigned order)
 {
 	p->flags &= ~BIT(PG_BUDDY);
 	list_remove(&p->lru);
-	z->nr_free_blocks[order][block_head(p)->block_type]--;
+	z->nr_free_blocks[order][*block_type(p)]--;
 }
 
 void buddy_give(struct zone *z, struct page *p, unsigned order)
@@ -59,7 +60,7 @@ void buddy_give(struct zone *z, struct page *p, unsigned order)
 		pfn &= other;
 	}
 	p = pfn_to_page(pfn);
-	list_block(z, p, order, block_head(p)->block_type);
+	list_block(z, p, order, *block_type(p));
 }
 
 /* Give the upper halves back until the block has the order wanted. Inside one pageblock all have type mt. */
@@ -68,7 +69,7 @@ static void split(struct zone *z, struct page *p, unsigned have, unsigned want, 
 	while (have > want) {
 		struct page *upper = p + (1UL << --have);
 
-		list_block(z, upper, have, have >= PAGEBLOCK_ORDER ? upper->block_type : mt);
+		list_block(z, upper, have, have >= PAGEBLOCK_ORDER ? *block_type(upper) : mt);
 	}
 }
 
@@ -117,20 +118,20 @@ static unsigned long count_free(struct zone *z, struct page *head)
  */
 static enum migratetype claim(struct zone *z, struct page *p, unsigned order, enum migratetype mt)
 {
-	struct page *head = block_head(p);
+	struct page *head = pfn_to_page(page_to_pfn(p) & ~(PAGEBLOCK_PAGES - 1));
 
 	if (order >= PAGEBLOCK_ORDER) {
 		unlist_block(z, p, order);
 		for (unsigned long i = 0; i < 1UL << order; i += PAGEBLOCK_PAGES)
-			p[i].block_type = (u8)mt;
+			*block_type(p + i) = (u8)mt;
 		list_block(z, p, order, mt);
 		return mt;
 	}
 	if (count_free(z, head) >= PAGEBLOCK_PAGES / 2) {
 		move_free_blocks(z, head, mt);
-		head->block_type = (u8)mt;
+		*block_type(p) = (u8)mt;
 	}
-	return head->block_type;
+	return *block_type(p);
 }
 
 static struct page *take_own(struct zone *z, unsigned order, enum migratetype mt)

@@ -8,6 +8,7 @@
 #include <arch/mmu.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <lib/string.h>
 #include <mm/memblock.h>
 #include "../ledger/charge.h"
 #include "internal.h"
@@ -95,8 +96,6 @@ static void map_page_array(void)
 		arch_vmemmap_map((vaddr_t)pfn_to_page(start), PAGE_ALIGN((vaddr_t)pfn_to_page(end)));
 		for (pfn_t b = start / BLOCK_PAGES; b < end / BLOCK_PAGES; b++)
 			block_map[b / BITS_PER_LONG] |= 1UL << (b % BITS_PER_LONG);
-		for (pfn_t b = start; b < end; b += PAGEBLOCK_PAGES)
-			pfn_to_page(b)->block_type = MIGRATE_MOVABLE;
 		done = end;
 	}
 }
@@ -207,6 +206,8 @@ void page_alloc_init(void)
 	ram_pages = 0;
 	blocks = DIV_ROUND_UP(max_pfn / BLOCK_PAGES, BITS_PER_LONG) * sizeof(long);
 	block_map = phys_to_virt(memblock_alloc(blocks, 8, ACCT_PAGE_ARRAY));
+	pageblock_types = phys_to_virt(memblock_alloc(max_pfn >> PAGEBLOCK_ORDER, 8, ACCT_PAGE_ARRAY));
+	memset(pageblock_types, MIGRATE_MOVABLE, max_pfn >> PAGEBLOCK_ORDER);
 	ledger_start();
 	page_wait_init();
 	zones_init();

@@ -9,6 +9,8 @@
 #define PAGEBLOCK_ORDER	9		/* migratetypes are kept per 2 MiB */
 #define PAGEBLOCK_PAGES	(1UL << PAGEBLOCK_ORDER)
 
+extern u8 *pageblock_types;
+
 /* buddy.c. The zone's lock is held. */
 struct page *buddy_take(struct zone *z, unsigned order, enum migratetype mt);	/* NULL: nothing large enough */
 void buddy_give(struct zone *z, struct page *p, unsigned order);

@@ -50,13 +50,10 @@ static always_inline owner_t issue_owner(gfp_t gfp)
 	return !t || (gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : t->owner;
 }
 
-/* Account, type, owner and site in one store; the pageblock's type, which lives beside them in some pages, stays. */
+/* Account, type, owner and site in one store. */
 static always_inline void set_books(struct page *p, enum account account, owner_t owner, u16 site, enum migratetype mt)
 {
-	const u64 block_type_mask = (u64)0xff << 48;
-
-	static_assert(offset_of(struct page, block_type) - offset_of(struct page, books) == 6, "the shifts below");
-	p->books = (p->books & block_type_mask) | (u64)account | (u64)mt << 8 | (u64)owner << 16 | (u64)site << 32;
+	p->books = (u64)account | (u64)mt << 8 | (u64)owner << 16 | (u64)site << 32;
 }
 
 static always_inline void issue(struct page *p, enum account account, owner_t owner, struct alloc_site *site,

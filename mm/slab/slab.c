@@ -202,7 +202,7 @@ static always_inline void tag_object(struct slab_cache *c, void *obj, gfp_t gfp,
 	u32 owner = !t || (gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : t->owner;
 
 	*slab_tag(c, obj) = owner | (u32)site->id << 16;
-	site->calls++;
+	WRITE_ONCE(site->calls, READ_ONCE(site->calls) + 1);	/* CPUs may lose a few to each other */
 #endif
 }
 

@@ -16,21 +16,23 @@ TEST(page_alloc, start)
 	t_machine(t, 15, 1);
 	EXPECT_EQ(t, nr_ram_pages(), 4000);
 	t_audit(t);
-	while ((p = page_alloc(GFP_KERNEL | GFP_NOWARN, 0, ACCT_ANON))) {
+	while ((p = page_alloc(GFP_KERNEL | GFP_NOWARN, 0, ACCT_DEVICE))) {
 		p->private = (unsigned long)list;
 		list = p;
 		n++;
 	}
 	EXPECT(t, n > nr_total_pages() - zones[ZONE_DMA].watermark[WMARK_MIN] - 2 * 64);
-	EXPECT_EQ(t, ledger_frames(ACCT_ANON), n);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), n);
 	while ((p = list)) {
 		list = (struct page *)p->private;
 		p->private = 0;
 		page_put(p);
 	}
-	EXPECT_EQ(t, ledger_frames(ACCT_ANON), 0);
-	EXPECT_EQ(t, ledger_peak(ACCT_ANON), n);
-	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_ANON), n);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 0);
+#ifndef NO_LEDGER
+	EXPECT_EQ(t, ledger_peak(ACCT_DEVICE), n);
+	EXPECT(t, (long)n - ledger_at_machine_peak(ACCT_DEVICE) <= 8);	/* reclaim may trade an empty slab for the last ones */
+#endif
 }
 
 /* Goal: blocks are aligned, distinct, and everything merges again.
@@ -58,7 +60,7 @@ TEST(page_alloc, orders)
 		}
 		held[k].order = t_random() % 3 ? t_random() % 4 : t_random() % NR_ORDERS;
 		held[k].stamp = (u32)t_random();
-		held[k].p = page_alloc((t_random() & 1 ? GFP_USER : GFP_KERNEL) | GFP_NOWARN, held[k].order, ACCT_ANON);
+		held[k].p = page_alloc((t_random() & 1 ? GFP_USER : GFP_KERNEL) | GFP_NOWARN, held[k].order, ACCT_DEVICE);
 		if (held[k].p) {
 			u32 *w = page_address(held[k].p);
 
@@ -104,14 +106,14 @@ TEST(page_alloc, fresh_page_state)
 	struct page *p;
 
 	t_machine(t, 15, 1);
-	p = page_alloc(GFP_KERNEL | GFP_ZERO, 0, ACCT_ANON);
+	p = page_alloc(GFP_KERNEL | GFP_ZERO, 0, ACCT_DEVICE);
 	EXPECT(t, !mem_find_other(page_address(p), 0, PAGE_SIZE));
 	memset(page_address(p), 1, PAGE_SIZE);
 	page_set(p, PG_DIRTY);
 	p->mapping = (void *)p;
 	p->index = 5;
 	page_put(p);
-	p = page_alloc(GFP_KERNEL | GFP_ZERO, 0, ACCT_ANON);	/* the same, it was freed last */
+	p = page_alloc(GFP_KERNEL | GFP_ZERO, 0, ACCT_DEVICE);	/* the same, it was freed last */
 	EXPECT(t, !mem_find_other(page_address(p), 0, PAGE_SIZE));
 	EXPECT_EQ(t, p->flags, 0);
 	EXPECT(t, !p->mapping);
@@ -122,20 +124,21 @@ TEST(page_alloc, fresh_page_state)
 
 TEST(page_alloc, bulk)
 {
-	struct page *p[100];
+	struct page *p[100], *kept;
 	unsigned n;
 
 	t_machine(t, 15, 1);
-	n = page_alloc_bulk(GFP_USER | GFP_ZERO, ACCT_PAGE_CACHE, 100, p);
+	n = page_alloc_bulk(GFP_USER | GFP_ZERO, ACCT_DEVICE, 100, p);
 	EXPECT_EQ(t, n, 100);
-	EXPECT_EQ(t, ledger_frames(ACCT_PAGE_CACHE), 100);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 100);
 	page_get(p[3]);
 	page_get(p[50]);
 	page_put_bulk((struct page *[]){ p[3] }, 1);
 	EXPECT_EQ(t, page_refs(p[3]), 1);
+	kept = p[50];
 	page_put_bulk(p, n);
-	EXPECT_EQ(t, ledger_frames(ACCT_PAGE_CACHE), 1);
-	page_put(p[50]);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 1);
+	page_put(kept);
 }
 
 TEST(page_alloc, compound)
@@ -188,7 +191,7 @@ TEST(page_alloc, migratetypes)
 	u8 seen[64] = { 0 };
 
 	t_machine(t, 31, 1);
-	while (n < 4000 && (movable[n] = page_alloc(GFP_USER | GFP_NOWARN, 0, ACCT_ANON)))
+	while (n < 4000 && (movable[n] = page_alloc(GFP_USER | GFP_NOWARN, 0, ACCT_DEVICE)))
 		n++;
 	for (k = 0; k < 64; k++)
 		fixed[k] = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
@@ -212,7 +215,7 @@ static void churn(unsigned cpu, void *arg)
 	for (unsigned i = 0; i < 4000; i++) {
 		unsigned k = (seed = seed * 6364136223846793005ull + 1442695040888963407ull) >> 33 & 1023;
 		struct page **slot = &shared[k & 3][k >> 2];
-		struct page *mine = page_alloc(k & 1 ? GFP_USER : GFP_KERNEL, k % 7 ? 0 : 2, ACCT_ANON), *old;
+		struct page *mine = page_alloc(k & 1 ? GFP_USER : GFP_KERNEL, k % 7 ? 0 : 2, ACCT_DEVICE), *old;
 
 		if (!mine)
 			continue;
@@ -234,7 +237,7 @@ TEST(page_alloc, many_cpus)
 	for (unsigned i = 0; i < 1024; i++)
 		if (shared[i & 3][i >> 2])
 			page_put(shared[i & 3][i >> 2]);
-	EXPECT_EQ(t, ledger_frames(ACCT_ANON), 0);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 0);
 }
 
 TEST(page_alloc, free_reserved)
