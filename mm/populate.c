@@ -80,19 +80,6 @@ int populate_area(struct vma *v, vaddr_t start, vaddr_t end)
 	return 0;
 }
 
-/* MADV_POPULATE: everything in the range, as a read or a write would. mmap_lock held; the range has no holes. */
-int populate_range(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
-{
-	int err = 0;
-
-	for (; start < end && !err; start += PAGE_SIZE) {
-		if (fatal_signal_pending())
-			return -EINTR;
-		err = populate_one(vma_find(mm, start), start, write);
-	}
-	return err;
-}
-
 /* What is missing in the range, as far as it goes; holes are passed over, errors end an area. mlock, MAP_POPULATE. */
 static int populate(struct mm *mm, vaddr_t start, vaddr_t end, bool stop_on_error)
 {
