@@ -13,7 +13,9 @@
  */
 #include <abi/errno.h>
 #include <arch/upcalls.h>
+#include <arch/trap.h>
 #include <kernel/cred.h>
+#include <kernel/printk.h>
 #include <kernel/sched.h>
 #include <lib/string.h>
 #include <linux/signal.h>
@@ -492,8 +494,22 @@ void signal_force_fault(int sig, int si_code, vaddr_t addr)
 	force(sig, &info);
 }
 
+/* What the log says of a program about to die of its own fault; a hundred such lines are enough. */
+static void report_fault(const struct trapframe *f, int signo, vaddr_t addr, unsigned long err)
+{
+	static atomic_t lines;
+
+	if ((unsigned long)current->process->sighand->action[signo - 1].handler > SIG_IGN_VALUE ||
+	    atomic_add_return(&lines, 1) > 100)
+		return;
+	pr_info("%s[%d]: %s at %lx ip %016lx sp %016lx error %lx\n", current->comm, current->tid,
+		signo == SIGSEGV ? "segfault" : "fatal trap", addr, f->ip, f->sp, err);
+}
+
 void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int trapno, unsigned long err)
 {
+	if (signo != SIGTRAP)
+		report_fault(f, signo, addr, err);
 	struct siginfo_k info = { .si_signo = signo, .si_code = code };
 
 	info._sifields._sigfault._addr = (void *)addr;
