@@ -201,7 +201,7 @@ ssize_t io_iter_import(const void __user *uiov, unsigned long nr, struct iovec_u
 			kfree(iov);
 		return total;
 	}
-	*out = iov == fast ? NULL : iov;
+	*out = iov;
 	io_iter_iov(it, iov, (unsigned)nr, (size_t)total);
 	return total;
 }

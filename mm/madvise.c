@@ -129,10 +129,8 @@ static int advise_willneed(struct vma *v, vaddr_t start, vaddr_t end)
 
 static int advise_populate(struct vma *v, vaddr_t start, vaddr_t end, bool write)
 {
-	if (v->flags & (VM_IO | VM_PFNMAP))
+	if ((v->flags & (VM_IO | VM_PFNMAP)) || (write ? !(v->flags & VM_WRITE) : !vma_accessible(v)))
 		return -EINVAL;
-	if (write ? !(v->flags & VM_WRITE) : !vma_accessible(v))
-		return -EFAULT;
 	for (; start < end; start += PAGE_SIZE) {
 		int err = populate_page(v, start, write);
 

@@ -2,6 +2,7 @@
  * vmstat.c - counters that Linux's interfaces show: events, and pages in a state. Per CPU, added up when read.
  */
 #include <kernel/cpu.h>
+#include <mm/lru.h>
 #include <mm/page_alloc.h>
 #include "page_alloc/internal.h"
 
@@ -21,6 +22,8 @@ long vm_stat_read(enum vm_stat s)
 {
 	long n = 0;
 
+	if (s >= NR_INACTIVE_ANON && s <= NR_UNEVICTABLE)	/* the lists count themselves, in the same order */
+		return (long)lru_pages((enum lru_list)(s - NR_INACTIVE_ANON));
 	for_each_cpu(cpu)
 		n += READ_ONCE(per_cpu_ptr(vm_counters, cpu)->stat[s]);
 	return n;

@@ -515,6 +515,8 @@ void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int 
 	info._sifields._sigfault._addr = (void *)addr;
 	current->trap_nr = trapno;
 	current->trap_err = err;
+	if (trapno == 14)			/* only a page fault moves CR2 */
+		current->trap_addr = addr;
 	force(signo, code == SI_KERNEL ? SIG_INFO_KERNEL : &info);
 }
 

@@ -103,6 +103,7 @@ static void load_tables(u64 *gdt)
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+	__asm__ volatile("lldt %w0" : : "r"(0));	/* reset leaves one of 64 KiB at address 0 */
 	__asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : "i"(SEL_KERNEL_CS) : "rax", "memory");
 	__asm__ volatile("movl %0, %%ss; movl %1, %%ds; movl %1, %%es" : : "r"(SEL_KERNEL_DS), "r"(0));
 }

@@ -34,7 +34,7 @@ void io_iter_advance(struct io_iter *it, size_t n);
 void io_iter_revert(struct io_iter *it, size_t n);
 /* Fault in the first bytes of the source before locks are taken. 0 or -EFAULT. */
 int io_iter_fault_in(struct io_iter *it, size_t n, bool write);
-/* Check and copy in an iovec array: *out is kmalloc'ed unless it fits fast[]. Total bytes, or -EINVAL, -EFAULT, -ENOMEM. */
+/* Check and copy in an iovec array: *out is fast, or kmalloc'ed when that is too small; NULL on an error. Total bytes, or -EINVAL, -EFAULT, -ENOMEM. */
 #define IOV_FAST 8
 #define IOV_MAX_NR 1024
 ssize_t io_iter_import(const void __user *uiov, unsigned long nr, struct iovec_user fast[IOV_FAST],
