@@ -158,7 +158,7 @@ static int elf_map_segment(struct mm *mm, struct elf_image *img, const Elf64_Phd
 			return err;
 	}
 	if (mem_end > file_end && p->p_filesz && (prot & PROT_WRITE)) {
-		err = elf_clear_tail(mm, file_end, min(mapped_end, mem_end));
+		err = elf_clear_tail(mm, file_end, mapped_end);
 		if (err)
 			return err;
 	}
