@@ -21,5 +21,6 @@ void vfs_init(void)
 	anon_init();
 	mount_init_rootfs();
 	devfs_init();
+	devpts_init();
 	initramfs_load();
 }

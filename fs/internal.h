@@ -219,6 +219,7 @@ extern const struct inode_ops tmpfs_dir_iops;
 /* ---- devfs, anon, shared helpers ---- */
 
 void devfs_init(void);
+void devpts_init(void);
 void anon_init(void);
 int simple_readlink(struct inode *i, char *buf, size_t n);
 u32 current_umask(void);
