@@ -24,7 +24,7 @@ void lru_init(void)
 		for (int l = 0; l < NR_LRU; l++)
 			list_init(&lruvecs[z].lists[l]);
 	}
-	page_lru_forget = lru_remove;
+	page_lru_forget = lru_remove_bulk;
 }
 
 static inline struct lruvec *page_lruvec(const struct page *p)

@@ -82,8 +82,8 @@ extern unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
 /* Last resort: choose and kill. True when waiting may help. */
 extern bool (*page_oom)(gfp_t gfp, unsigned order);
 
-/* Set by mm/reclaim.c: the LRU forgets a page whose last reference is gone. */
-extern void (*page_lru_forget)(struct page *p);
+/* Set by mm/lru.c: the LRU forgets pages whose last references are gone (those of them that it has). */
+extern void (*page_lru_forget)(struct page **pages, unsigned nr);
 /* Wakes background reclaim; called without locks when a zone falls below its low watermark. */
 extern void (*page_wake_reclaim)(struct zone *z);
 

@@ -19,6 +19,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/filemap.h>
+#include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -285,7 +286,7 @@ static void walk_page_tables(struct audit *a)
 
 	if (arch_kernel_pgd)
 		tables += 1 + walk_table(a, arch_kernel_pgd, pt_levels, 0, PT_ENTRIES, false);
-	while (mm_iterate && (mm = mm_iterate(mm))) {
+	while ((mm = mm_iterate(mm))) {
 		long own = walk_table(a, mm->pgd, pt_levels, 0, PT_USER_ENTRIES, true);
 
 		expect_of(a, "page tables of", "mm", atomic_read(&mm->pgtables_bytes), own * (long)PAGE_SIZE);
@@ -339,14 +340,11 @@ static void walk_user_pages(struct audit *a)
 
 static void walk_lru(struct audit *a)
 {
-	enum { NR_LISTS = NR_UNEVICTABLE - NR_INACTIVE_ANON + 1 };	/* in the order of enum lru_list */
-	unsigned long on_list[NR_LISTS] = { 0 };
+	unsigned long on_list[NR_LRU] = { 0 };
 
-	if (!lru_audit)
-		return;
 	audit_expect(a, "bad LRU list", 0, min(lru_audit(on_list), 0L));
-	for (unsigned l = 0; l < NR_LISTS; l++)
-		audit_expect(a, "LRU pages", vm_stat_read(NR_INACTIVE_ANON + l), (long)on_list[l]);
+	for (enum lru_list l = 0; l < NR_LRU; l++)
+		audit_expect(a, "LRU pages", (long)lru_pages(l), (long)on_list[l]);
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 
 DEFINE_PER_CPU(struct pcp_set, pcp_set);
 static unsigned pcp_batch = 8, pcp_high = 32;
-void (*page_lru_forget)(struct page *p);
+void (*page_lru_forget)(struct page **pages, unsigned nr);
 atomic_long_t alloc_fail_countdown;
 
 #define FLAGS_AT_FREE_SLOW	(BIT(PG_LRU) | BIT(PG_HEAD) | BIT(PG_TAIL) | BIT(PG_RESERVED) | BIT(PG_BUDDY))
@@ -232,7 +232,7 @@ static noinline bool free_special(struct page *p)
 	if (p->flags & (BIT(PG_TAIL) | BIT(PG_RESERVED) | BIT(PG_BUDDY)))
 		bad_free(p);
 	if (p->flags & BIT(PG_LRU))
-		page_lru_forget(p);
+		page_lru_forget(&p, 1);
 	if (!(p->flags & BIT(PG_HEAD)))
 		return false;
 	free_block(p, p->compound_order);
@@ -265,8 +265,21 @@ void page_free(struct page *p, unsigned order)
 	page_release(p);
 }
 
+/* Pages that leave together usually have the same books: one entry for the run. Lock held. */
+static void ledger_sub_all(struct page **pages, unsigned nr)
+{
+	unsigned run = 0;
+
+	for (unsigned i = 1; i <= nr; i++)
+		if (i == nr || pages[i]->books != pages[run]->books) {
+			ledger_sub_locked(pages[run], (long)(i - run));
+			run = i;
+		}
+}
+
 void page_put_bulk(struct page **pages, unsigned nr)
 {
+	unsigned long flags = 0;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
@@ -275,15 +288,17 @@ void page_put_bulk(struct page **pages, unsigned nr)
 		if (!atomic_dec_and_test(&p->refcount))
 			continue;
 		check_free(p);
-		if (unlikely(p->flags & FLAGS_AT_FREE_SLOW) && free_special(p))
+		if (unlikely(p->flags & FLAGS_AT_FREE_SLOW & ~BIT(PG_LRU)) && free_special(p))
 			continue;
+		flags |= p->flags;
 		pages[n++] = p;
 	}
 	if (!n)
 		return;
+	if (flags & BIT(PG_LRU))
+		page_lru_forget(pages, n);
 	spin_lock(&ledger_books.lock);
-	for (unsigned i = 0; i < n; i++)
-		ledger_sub_locked(pages[i], 1);
+	ledger_sub_all(pages, n);
 	spin_unlock(&ledger_books.lock);
 	for (unsigned i = 0; i < n; i++)
 		put_on_stack(pages[i]);
