@@ -119,7 +119,7 @@ static int elf_map_anon(struct mm *mm, vaddr_t start, size_t len, int prot)
 	return mm_mmap(mm, &req, &got);
 }
 
-/* Clear the rest of the last file page of a writable segment: bss starts in it. */
+/* Clear the rest of the last file page of a writable segment: bss starts in it, and programs use what lies behind. */
 static int elf_clear_tail(struct mm *mm, vaddr_t from, vaddr_t to)
 {
 	static const u8 zeros[256];

@@ -16,6 +16,7 @@
  */
 #include <abi/resource.h>
 #include <arch/elf.h>
+#include <kernel/panic.h>
 #include <kernel/random.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -215,7 +216,7 @@ static int put_strings(struct exec *e, struct stream *s, vaddr_t top, vaddr_t *s
 	return err ? err : stream_flush(s);
 }
 
-#define AUX_MAX	20
+#define AUX_MAX	24	/* entries, the closing AT_NULL included */
 
 struct aux {
 	u64	v[2 * AUX_MAX];
@@ -224,6 +225,7 @@ struct aux {
 
 static void aux_put(struct aux *a, u64 type, u64 value)
 {
+	assert(a->n + 2 <= ARRAY_SIZE(a->v));
 	a->v[a->n++] = type;
 	a->v[a->n++] = value;
 }
