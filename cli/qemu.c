@@ -94,8 +94,9 @@ static bool is_microvm(const struct options *o)
 static void add_machine(struct qemu_args *a, const struct options *o, const struct accel_choice *accel)
 {
 	arg(a, "-M");
-	if (!strcmp(o->machine, "microvm"))
-		arg(a, "microvm,acpi=off,pit=off,pic=off,rtc=on,isa-serial=on,auto-kernel-cmdline=on");
+	if (!strcmp(o->machine, "microvm")) /* ACPI's tables name the processors; without them a smaller BIOS starts */
+		arg(a, "microvm,acpi=%s,pit=off,pic=off,rtc=on,isa-serial=on,auto-kernel-cmdline=on",
+		    o->cpus > 1 ? "on" : "off");
 	else
 		arg(a, "%s", o->machine);
 	if (is_microvm(o)) {
