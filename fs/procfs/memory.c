@@ -13,6 +13,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/ledger.h>
+#include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -35,7 +36,7 @@ static unsigned long stat_of(enum vm_stat s)
 /* Free, plus what reclaim can have without swapping, less what the watermarks keep. Linux's estimate. */
 static unsigned long available(void)
 {
-	unsigned long low = 0, files = stat_of(NR_ACTIVE_FILE) + stat_of(NR_INACTIVE_FILE), slab = stat_of(NR_SLAB_RECLAIMABLE);
+	unsigned long low = 0, files = lru_pages(LRU_ACTIVE_FILE) + lru_pages(LRU_INACTIVE_FILE), slab = stat_of(NR_SLAB_RECLAIMABLE);
 	long a;
 
 	for (unsigned z = 0; z < NR_ZONES; z++)
@@ -64,12 +65,12 @@ static void lines(struct text *out, const char *prefix, const struct mem_line *l
 
 static void usage_lines(struct text *out, const char *prefix)
 {
-	unsigned long aa = stat_of(NR_ACTIVE_ANON), ia = stat_of(NR_INACTIVE_ANON);
-	unsigned long af = stat_of(NR_ACTIVE_FILE), inf = stat_of(NR_INACTIVE_FILE);
+	unsigned long aa = lru_pages(LRU_ACTIVE_ANON), ia = lru_pages(LRU_INACTIVE_ANON);
+	unsigned long af = lru_pages(LRU_ACTIVE_FILE), inf = lru_pages(LRU_INACTIVE_FILE);
 	const struct mem_line l[] = {
 		{ "Active", aa + af }, { "Inactive", ia + inf }, { "Active(anon)", aa }, { "Inactive(anon)", ia },
 		{ "Active(file)", af }, { "Inactive(file)", inf },
-		{ "Unevictable", stat_of(NR_UNEVICTABLE) }, { "Mlocked", stat_of(NR_MLOCK) },
+		{ "Unevictable", lru_pages(LRU_UNEVICTABLE) }, { "Mlocked", stat_of(NR_MLOCK) },
 	};
 
 	lines(out, prefix, l, ARRAY_SIZE(l));
@@ -80,7 +81,7 @@ static void kernel_lines(struct text *out, const char *prefix)
 	unsigned long r = stat_of(NR_SLAB_RECLAIMABLE), u = stat_of(NR_SLAB_UNRECLAIMABLE);
 	const struct mem_line l[] = {
 		{ "Dirty", stat_of(NR_FILE_DIRTY) }, { "Writeback", stat_of(NR_WRITEBACK) },
-		{ "AnonPages", stat_of(NR_ANON_PAGES) }, { "Mapped", stat_of(NR_FILE_MAPPED) }, { "Shmem", stat_of(NR_SHMEM) },
+		{ "AnonPages", stat_of(NR_ANON_MAPPED) }, { "Mapped", stat_of(NR_FILE_MAPPED) }, { "Shmem", stat_of(NR_SHMEM) },
 		{ "KReclaimable", r }, { "Slab", r + u }, { "SReclaimable", r }, { "SUnreclaim", u },
 		{ "KernelStack", ledger_frames(ACCT_KSTACK) }, { "PageTables", ledger_frames(ACCT_PAGE_TABLE) },
 		{ "SecPageTables", 0 }, { "NFS_Unstable", 0 }, { "Bounce", 0 }, { "WritebackTmp", 0 },
@@ -107,9 +108,9 @@ static int meminfo_show(struct text *out, void *arg)
 		{ "Buffers", 0 }, { "Cached", cached() }, { "SwapCached", stat_of(NR_SWAPCACHE) },
 	};
 	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", 0 }, { "Zswapped", 0 } };
+	const struct mem_line commit[] = { { "CommitLimit", mm_commit_limit() }, { "Committed_AS", mm_committed_pages() } };
 	const struct mem_line tail[] = {
-		{ "CommitLimit", mm_commit_limit() }, { "Committed_AS", mm_committed_pages() },
-		{ "VmallocTotal", 34359738367ul >> 2 }, { "VmallocUsed", ledger_frames(ACCT_VMALLOC) + ledger_frames(ACCT_KSTACK) },
+		{ "VmallocUsed", ledger_frames(ACCT_VMALLOC) + ledger_frames(ACCT_KSTACK) },
 		{ "VmallocChunk", 0 }, { "Percpu", ledger_frames(ACCT_PERCPU) }, { "HardwareCorrupted", 0 },
 		{ "AnonHugePages", 0 }, { "ShmemHugePages", 0 }, { "ShmemPmdMapped", 0 }, { "FileHugePages", 0 }, { "FilePmdMapped", 0 },
 	};
@@ -118,6 +119,8 @@ static int meminfo_show(struct text *out, void *arg)
 	usage_lines(out, "");
 	lines(out, "", swap, ARRAY_SIZE(swap));
 	kernel_lines(out, "");
+	lines(out, "", commit, ARRAY_SIZE(commit));
+	line(out, "", "VmallocTotal", 34359738367ul);
 	lines(out, "", tail, ARRAY_SIZE(tail));
 	text_puts(out, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n");
 	line(out, "", "Hugepagesize", 2048);
@@ -145,11 +148,13 @@ int meminfo_node_show(struct text *out, void *arg)
 
 static int vmstat_show(struct text *out, void *arg)
 {
+	static const struct { const char *name; enum lru_list l; } lists[] = {
+		{ "nr_inactive_anon", LRU_INACTIVE_ANON }, { "nr_active_anon", LRU_ACTIVE_ANON },
+		{ "nr_inactive_file", LRU_INACTIVE_FILE }, { "nr_active_file", LRU_ACTIVE_FILE },
+		{ "nr_unevictable", LRU_UNEVICTABLE } };
 	static const struct { const char *name; enum vm_stat s; } stats[] = {
-		{ "nr_inactive_anon", NR_INACTIVE_ANON }, { "nr_active_anon", NR_ACTIVE_ANON },
-		{ "nr_inactive_file", NR_INACTIVE_FILE }, { "nr_active_file", NR_ACTIVE_FILE },
-		{ "nr_unevictable", NR_UNEVICTABLE }, { "nr_mlock", NR_MLOCK }, { "nr_slab_reclaimable", NR_SLAB_RECLAIMABLE },
-		{ "nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE }, { "nr_anon_pages", NR_ANON_PAGES }, { "nr_mapped", NR_FILE_MAPPED },
+		{ "nr_mlock", NR_MLOCK }, { "nr_slab_reclaimable", NR_SLAB_RECLAIMABLE },
+		{ "nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE }, { "nr_anon_pages", NR_ANON_MAPPED }, { "nr_mapped", NR_FILE_MAPPED },
 		{ "nr_file_pages", NR_FILE_PAGES }, { "nr_dirty", NR_FILE_DIRTY }, { "nr_writeback", NR_WRITEBACK },
 		{ "nr_shmem", NR_SHMEM }, { "nr_page_table_pages", NR_PAGETABLE }, { "nr_swapcached", NR_SWAPCACHE },
 	};
@@ -162,6 +167,8 @@ static int vmstat_show(struct text *out, void *arg)
 	};
 
 	text_printf(out, "nr_free_pages %lu\n", nr_free_pages());
+	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
+		text_printf(out, "%s %lu\n", lists[i].name, lru_pages(lists[i].l));
 	for (unsigned i = 0; i < ARRAY_SIZE(stats); i++)
 		text_printf(out, "%s %lu\n", stats[i].name, stat_of(stats[i].s));
 	text_printf(out, "nr_kernel_stack %lu\n", KB(ledger_frames(ACCT_KSTACK)));
