@@ -15,6 +15,7 @@
 #include <kernel/printk.h>
 #include <kernel/wait.h>
 #include <lib/string.h>
+#include <lib/text.h>
 #include <mm/slab.h>
 
 #include "client.h"
@@ -36,7 +37,14 @@ struct p9_client {
 	unsigned		nr_async;
 	u32			next_fid;
 	struct waitq		tag_room;
+	struct list		link;		/* all sessions, for /proc/fs/9p; clients_lock */
+	struct { u64 calls, ns; } count[64];	/* per message type / 2; approximate with several CPUs */
+	char			tag[40];
+	struct virtio_9p_stats	stats;		/* in the report's copy only */
 };
+
+static struct list clients = LIST_INIT(clients);
+static spinlock_t clients_lock = SPINLOCK_INIT("9p-clients", LOCK_FS);
 
 struct p9_call {
 	struct virtio_9p_request io;		/* first: completion casts back */
@@ -142,15 +150,19 @@ static void call_frame(struct p9_call *k, unsigned out, unsigned in)
 
 static int call_run_payload(struct p9_call *k, unsigned out, unsigned in, size_t out_bytes)
 {
+	ktime_t start;
 	int err;
 
 	if (k->tx.bad || k->tx.len + out_bytes > k->c->msize)
 		return -ENAMETOOLONG;
 	p9_end(&k->tx, out_bytes);
 	call_frame(k, out, in);
+	start = ktime_get();
 	err = virtio_9p_submit(k->c->ch, &k->io);
 	if (!err)
 		err = virtio_9p_wait(k->c->ch, &k->io);
+	k->c->count[k->type / 2].calls++;
+	k->c->count[k->type / 2].ns += ktime_get() - start;
 	if (err)
 		return err;
 	err = p9_reply(&k->rx, k->rx_buf, k->rx_cap, k->io.reply_len, k->type, k->tag);
@@ -240,6 +252,10 @@ int p9_client_create(const char *tag, u32 msize, struct p9_client **out)
 	/* A payload of scattered pages needs a segment each, besides the headers'. */
 	most = (virtio_9p_max_segs(c->ch) - 3) * PAGE_SIZE;
 	c->msize = min(msize ? msize : DEFAULT_MSIZE, most);
+	strscpy(c->tag, tag, sizeof(c->tag));
+	spin_lock(&clients_lock);
+	list_append(&clients, &c->link);
+	spin_unlock(&clients_lock);
 	err = negotiate(c);
 	if (err) {
 		p9_client_destroy(c);
@@ -257,8 +273,56 @@ void p9_client_destroy(struct p9_client *c)
 		if (virtio_9p_broken(c->ch))
 			break;
 	}
+	spin_lock(&clients_lock);
+	list_remove(&c->link);
+	spin_unlock(&clients_lock);
 	virtio_9p_close(c->ch);
 	kfree(c);
+}
+
+/* Only numbers are read under the lock; the text may grow (and sleep) only outside. */
+static bool nth_client(unsigned n, struct p9_client *copy)
+{
+	struct p9_client *c;
+	bool found = false;
+
+	spin_lock(&clients_lock);
+	list_for_each(c, &clients, link)
+		if (!n--) {
+			*copy = *c;
+			virtio_9p_stats(c->ch, &copy->stats);
+			found = true;
+			break;
+		}
+	spin_unlock(&clients_lock);
+	return found;
+}
+
+int p9_report(struct text *out)
+{
+	static const struct { u8 type; const char *name; } names[] = {
+		{ P9_TSTATFS, "statfs" }, { P9_TLOPEN, "lopen" }, { P9_TLCREATE, "lcreate" }, { P9_TSYMLINK, "symlink" },
+		{ P9_TMKNOD, "mknod" }, { P9_TREADLINK, "readlink" }, { P9_TGETATTR, "getattr" }, { P9_TSETATTR, "setattr" },
+		{ P9_TXATTRWALK, "xattrwalk" }, { P9_TREADDIR, "readdir" }, { P9_TFSYNC, "fsync" }, { P9_TLINK, "link" },
+		{ P9_TMKDIR, "mkdir" }, { P9_TRENAMEAT, "renameat" }, { P9_TUNLINKAT, "unlinkat" }, { P9_TVERSION, "version" },
+		{ P9_TATTACH, "attach" }, { P9_TWALK, "walk" }, { P9_TREAD, "read" }, { P9_TWRITE, "write" }, { P9_TCLUNK, "clunk" } };
+	struct p9_client *c = kmalloc(sizeof(*c), GFP_KERNEL);
+
+	if (!c)
+		return -ENOMEM;
+	for (unsigned n = 0; nth_client(n, c); n++) {
+		text_printf(out, "%s: msize %u requests %llu polled %llu slept %llu bytes_out %llu bytes_in %llu\n", c->tag, c->msize,
+			    (unsigned long long)c->stats.requests, (unsigned long long)c->stats.polled,
+			    (unsigned long long)c->stats.slept, (unsigned long long)c->stats.bytes_out,
+			    (unsigned long long)c->stats.bytes_in);
+		for (unsigned t = 0; t < ARRAY_SIZE(names); t++)
+			if (c->count[names[t].type / 2].calls)
+				text_printf(out, "  %-10s %8llu calls %10llu us\n", names[t].name,
+					    (unsigned long long)c->count[names[t].type / 2].calls,
+					    (unsigned long long)(c->count[names[t].type / 2].ns / 1000));
+	}
+	kfree(c);
+	return 0;
 }
 
 int p9_attach(struct p9_client *c, u32 fid, const char *uname, const char *aname, u32 uid, struct p9_qid *q)

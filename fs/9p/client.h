@@ -22,6 +22,8 @@ u32 p9_msize(const struct p9_client *c);
 struct virtio_9p;
 struct virtio_9p *p9_channel(const struct p9_client *c);
 
+struct text;
+int p9_report(struct text *out);	/* /proc/fs/9p: requests and time per message */
 u32 p9_fid_new(struct p9_client *c);
 
 int p9_attach(struct p9_client *c, u32 fid, const char *uname, const char *aname, u32 uid, struct p9_qid *q) must_check;

@@ -7,6 +7,7 @@
  */
 #include <abi/errno.h>
 #include <fs/fs.h>
+#include <fs/procfs.h>
 #include <kernel/main.h>
 #include <kernel/printk.h>
 #include <lib/string.h>
@@ -207,8 +208,16 @@ free:
 
 static struct file_system_type p9_type = { .name = "9p", .mount = p9_mount };
 
+static int report_show(struct text *out, void *arg)
+{
+	return p9_report(out);
+}
+
+static const struct proc_file report_file = { .path = "fs/9p", .mode = 0444, .show = report_show };
+
 static int p9_fs_init(void)
 {
+	proc_register(&report_file);
 	fs_register(&p9_type);
 	return 0;
 }
