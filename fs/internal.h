@@ -195,6 +195,7 @@ struct pipe *pipe_of(struct file *f);			/* NULL: not a pipe */
 long pipe_fcntl(struct file *f, unsigned cmd, unsigned long arg);
 void pipe_init(void);
 void pipe_free_inode(struct inode *i);
+size_t pipe_room(struct file *f);			/* bytes that fit at once, in whole buffers */
 ssize_t pipe_tee(struct file *in, struct file *out, size_t n, unsigned flags);
 
 /* ---- epoll.c ---- */

@@ -560,6 +560,13 @@ SYSCALL(pipe, int __user *fds)
 	return do_pipe(fds, 0);
 }
 
+size_t pipe_room(struct file *f)
+{
+	struct pipe *p = pipe_of(f);
+
+	return (size_t)(p->ring - (p->head - p->tail)) * PAGE_SIZE;
+}
+
 /* tee(2): bytes stay in `in`. At least one byte, or waits (or -EAGAIN). */
 ssize_t pipe_tee(struct file *in, struct file *out, size_t n, unsigned flags)
 {

@@ -541,7 +541,7 @@ static long set_pgrp(struct tty *t, const int __user *arg)
 	if (pgrp < 0)
 		return -EINVAL;
 	if (!process_group_in_session(pgrp, t->session))
-		return -EPERM;
+		return signal_send_pgrp(pgrp, 0) == -ESRCH ? -ESRCH : -EPERM;
 	spin_lock(t->lock);
 	t->pgrp = pgrp;
 	spin_unlock(t->lock);
