@@ -33,6 +33,16 @@ bool process_group_orphaned(int pgrp)
 	return orphaned;
 }
 
+bool process_group_exists(int pgrp)
+{
+	bool exists;
+
+	spin_lock(&tasklist_lock);
+	exists = pgrp_members(pgrp);
+	spin_unlock(&tasklist_lock);
+	return exists;
+}
+
 bool process_group_in_session(int pgrp, int session)
 {
 	struct list *members;

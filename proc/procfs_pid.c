@@ -80,6 +80,8 @@ static void view_read(struct task *t, struct process_view *v)
 /* The letter of ps. */
 static char state_letter(const struct task *t)
 {
+	if (t->process->zombie)
+		return 'Z';
 	switch (t->state) {
 	case TASK_RUNNING: return 'R';
 	case TASK_INTERRUPTIBLE: return 'S';
@@ -88,7 +90,7 @@ static char state_letter(const struct task *t)
 	case TASK_STOPPED: return 'T';
 	case TASK_TRACED: return 't';
 	case TASK_ZOMBIE: return 'Z';
-	default: return 'X';
+	default: return 'Z';		/* dead, not waited for */
 	}
 }
 

@@ -540,6 +540,8 @@ static long set_pgrp(struct tty *t, const int __user *arg)
 		return -EFAULT;
 	if (pgrp < 0)
 		return -EINVAL;
+	if (!process_group_exists(pgrp))
+		return -ESRCH;
 	if (!process_group_in_session(pgrp, t->session))
 		return signal_send_pgrp(pgrp, 0) == -ESRCH ? -ESRCH : -EPERM;
 	spin_lock(t->lock);

@@ -35,6 +35,7 @@ int process_group(void);		/* current's pgrp */
 int process_session(void);		/* current's sid */
 bool process_is_session_leader(void);
 bool process_group_orphaned(int pgrp);
+bool process_group_exists(int pgrp);
 bool process_group_in_session(int pgrp, int session);
 bool signal_ignored_or_blocked(int sig);	/* by current */
 struct tty;
