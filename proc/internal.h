@@ -56,11 +56,9 @@ int signal_dequeue_locked(struct task *t, u64 mask, struct siginfo_k *info);	/* 
 void signal_flush(struct list *infos, u64 *pending);
 void signal_recalc(struct task *t);		/* siglock held, t is current or stopped: sets or clears WORK_SIGNAL */
 void signal_wake(struct task *t, bool fatal);	/* siglock held */
-void signal_set_blocked(u64 mask);		/* current's; SIGKILL and SIGSTOP are left out */
 void signal_group_exit_locked(struct process *p, int code);	/* siglock held: every thread gets SIGKILL */
 bool signal_default_ignored(int sig);
 int signal_pgrp_locked(int pgrp, int sig, const struct siginfo_k *info, bool check);	/* [T] 0, -ESRCH, -EPERM */
-void siginfo_to_user(siginfo_t *out, const struct siginfo_k *in);
 int siginfo_put_user(siginfo_t __user *to, const struct siginfo_k *in) must_check;
 
 #define SIG_KERNEL_STOP		(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
@@ -77,20 +75,10 @@ int siginfo_put_user(siginfo_t __user *to, const struct siginfo_k *in) must_chec
 /* siglock held: drop pending signals of `mask`, the thread's or (t NULL) the process's. */
 void signal_discard_locked(struct process *p, struct task *t, u64 mask);
 /* ---- sys_signal.c ---- */
-int signal_altstack_set(unsigned long sp, unsigned long size, int flags);
 int signal_info_from_user(struct siginfo_k *info, const siginfo_t __user *u, int sig, int pid) must_check;
 
 /* ---- signal_deliver.c ---- */
 void signal_deliver(struct trapframe *f);
-
-/* ---- arch/x86/64/signal.c ---- */
-/* Build the frame of a handler on the user stack and point f at it. 0, or -EFAULT: the stack is not writable. */
-int arch_signal_frame(struct trapframe *f, int sig, const struct sigaction_k *act, const struct siginfo_k *info,
-		      u64 mask) must_check;
-/* The interrupted call is to be made again: with its own number, or as restart_syscall. */
-void arch_syscall_restart(struct trapframe *f, bool restart_block);
-bool arch_in_syscall(const struct trapframe *f, long *result);	/* f was built by a system call; its result */
-void arch_syscall_set_result(struct trapframe *f, long result);
 
 /* ---- futex.c ---- */
 void futex_exit_robust(struct task *t);

@@ -8,6 +8,7 @@
  *             which calls task->restart_fn). With a handler: -EINTR, unless SA_RESTART and ERESTARTSYS, or ERESTARTNOINTR.
  */
 #include <abi/errno.h>
+#include <arch/signal.h>
 #include <arch/trap.h>
 #include <arch/upcalls.h>
 #include <kernel/irq.h>

@@ -30,6 +30,17 @@ u64 signal_pending_set(void);				/* pending for current, blocked or not */
 struct waitq;
 struct waitq *signal_waitq(void);			/* woken when a signal arrives for current's process */
 
+/* What a signal frame is made from, and given back to; for the machine layer. */
+struct sigaction_k {
+	void		__user *handler;	/* SIG_DFL 0, SIG_IGN 1 */
+	unsigned long	flags;			/* SA_* */
+	void		__user *restorer;
+	u64		mask;
+};
+void siginfo_to_user(siginfo_t *out, const struct siginfo_k *in);	/* pads to the ABI's 128 bytes */
+void signal_set_blocked(u64 mask);		/* current's; SIGKILL and SIGSTOP are left out */
+int signal_altstack_set(unsigned long sp, unsigned long size, int flags);	/* 0, -EINVAL, -ENOMEM */
+
 /* Job control, for the tty layer. */
 int process_group(void);		/* current's pgrp */
 int process_session(void);		/* current's sid */

@@ -25,13 +25,6 @@ struct text;
 #define NR_SIGNALS	64
 #define SIGBIT(sig)	(1UL << ((sig) - 1))
 
-struct sigaction_k {
-	void		__user *handler;	/* SIG_DFL 0, SIG_IGN 1 */
-	unsigned long	flags;			/* SA_* */
-	void		__user *restorer;
-	u64		mask;
-};
-
 struct sighand {
 	atomic_t		refs;
 	spinlock_t		lock;		/* LOCK_SIGNAL: "siglock" of every process that shares it */

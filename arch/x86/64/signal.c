@@ -8,15 +8,15 @@
 #include <abi/errno.h>
 #include <arch/fpu.h>
 #include <arch/layout.h>
+#include <arch/signal.h>
 #include <arch/trap.h>
+#include <kernel/signal.h>
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <linux/signal.h>
 #include <asm/sigcontext.h>
 #include <asm/ucontext.h>
 #include <asm/unistd.h>
-#include <mm/mm.h>
-#include "../../../proc/internal.h"
 
 struct rt_sigframe {
 	unsigned long	pretcode;
