@@ -99,6 +99,8 @@ static const struct proc_file uts_files[] = {
 static int uts_init(void)
 {
 	proc_register_all(uts_files, ARRAY_SIZE(uts_files));
+	proc_register_int("sys/kernel/pid_max", 0644, &pid_max, 301, 4194304);
+	proc_register_int("sys/kernel/threads-max", 0444, &pid_max, 0, 0);	/* nothing else limits them */
 	return 0;
 }
 initcall(uts_init, 4);

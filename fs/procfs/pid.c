@@ -148,11 +148,10 @@ static int instantiate(struct inode *dir, struct dentry *d, struct task *t, stru
 	return 0;
 }
 
+/* An error, not a negative dentry: creating a name here is ENOENT, as on Linux. */
 static int absent(struct dentry *d)
 {
-	d->flags |= DCACHE_NOCACHE;
-	d_instantiate(d, NULL);
-	return 0;
+	return -ENOENT;
 }
 
 bool inode_is_pid(const struct inode *i)

@@ -207,11 +207,9 @@ int pnode_lookup(struct inode *dir, struct dentry *d)
 	int err;
 
 	if (!n) {
-		d->flags |= DCACHE_NOCACHE;	/* it may be registered, or become a process, a moment later */
 		if (at == at->parent && dir->sb->magic == 0x9fa0)
 			return pid_lookup(dir, d);
-		d_instantiate(d, NULL);
-		return 0;
+		return -ENOENT;
 	}
 	err = pnode_inode(dir->sb, n, &i);
 	if (err)
