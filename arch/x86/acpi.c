@@ -249,7 +249,7 @@ init_text void mptable_init(void)
 	t = firmware(mp->table, t->length);
 	platform.lapic_address = t->lapic;
 	p = (const u8 *)(t + 1);
-	for (u16 i = 0; i < t->count; i++) {
+	while (p + 8 <= (const u8 *)t + t->length) {	/* not by t->count: qboot leaves that 0 */
 		switch (p[0]) {
 		case 0:
 			if (p[3] & 1)

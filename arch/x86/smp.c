@@ -160,9 +160,9 @@ static void delay_us(unsigned us)
 		cpu_relax();
 }
 
-static init_text bool wait_online(unsigned cpu, unsigned ms)
+static init_text bool wait_online(unsigned cpu, unsigned us)
 {
-	ktime_t end = ktime_get() + ms * NSEC_PER_MSEC;
+	ktime_t end = ktime_get() + us * NSEC_PER_USEC;
 
 	while (!cpu_online(cpu)) {
 		if (ktime_get() > end)
@@ -194,9 +194,10 @@ static init_text bool start_cpu(unsigned cpu)
 	smp_mb();
 	lapic_send_init(id);
 	delay_us(10);			/* CPUs of this century need no 10 ms */
-	for (int i = 0; i < 2; i++) {
+	/* One that comes before the INIT has been taken is lost; one that comes later is ignored. So again, soon. */
+	for (unsigned us = 500; us < 2000000; us *= 2) {
 		lapic_send_startup(id, 0);
-		if (wait_online(cpu, i ? 1000 : 100))
+		if (wait_online(cpu, us))
 			return true;
 	}
 	return false;
