@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "cli/quire.h"
 
+#define LOG_PAUSE_NS 20000000ull     /* the log comes byte by byte: take it in gulps */
 #define PANIC_GRACE_NS 2000000000ull /* for the stack that follows the word */
 
 enum state { BOOTING, STARTING, RUNNING, ENDING };
@@ -46,7 +47,7 @@ struct session {
 	unsigned int interrupts;
 	bool qemu_ended, eof_told;
 	uint64_t ignored; /* signals our caller had ignored */
-	uint64_t begin, last_sign, panic_seen;
+	uint64_t begin, last_sign, panic_seen, log_next; /* log_next: not before this do we look at the log */
 	char *outgoing; /* control bytes not yet accepted */
 	size_t outgoing_len, outgoing_at;
 	char *incoming;
@@ -410,6 +411,7 @@ static bool log_read(void)
 
 	if (n <= 0)
 		return false;
+	session.log_next = monotonic_ns() + LOG_PAUSE_NS;
 	log_add(&session.log, buf, (size_t)n);
 	return true;
 }
@@ -446,8 +448,8 @@ static void check_clocks(uint64_t now)
 /* Milliseconds until a clock above may ring. */
 static int poll_limit(void)
 {
-	double left = 1000, t;
 	uint64_t now = monotonic_ns();
+	double left = now < session.log_next ? LOG_PAUSE_NS / 1e6 : 1000, t;
 
 	if (session.o->timeout_s > 0) {
 		t = session.o->timeout_s * 1e3 - (double)(now - session.begin) / 1e6 + 1;
@@ -517,7 +519,7 @@ static void step(char *job, size_t job_len)
 		{.fd = s->signals, .events = POLLIN},
 		{.fd = s->qemu_ended ? -1 : s->vm->ports[PORT_CONTROL],
 		 .events = (short)(POLLIN | (s->outgoing_len ? POLLOUT : 0))},
-		{.fd = s->qemu_ended ? -1 : s->vm->log, .events = POLLIN},
+		{.fd = s->qemu_ended || monotonic_ns() < s->log_next ? -1 : s->vm->log, .events = POLLIN},
 		{.fd = s->vm->complaints, .events = POLLIN},
 		reads_in ? flow_poll(&s->in) : (struct pollfd){.fd = -1},
 		flow_poll(&s->out),

@@ -125,6 +125,7 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	struct message m = {0};
 	struct wire_winsize ws = {.rows = 24, .cols = 80};
 	char host[256] = "quire";
+	uint32_t wanted;
 
 	for (int i = 0; i < o->argc; i++)
 		add_text(&m, FIELD_ARG, o->argv[i]);
@@ -141,7 +142,8 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		terminal_size(&ws);
 		add_field(&m, FIELD_TTY, &ws, sizeof(ws));
 	}
-	add_field(&m, FIELD_LEDGER_RESET, NULL, 0);
+	wanted = (!o->quiet || o->json_file ? WANT_LEDGER : 0) | (o->audit ? WANT_AUDIT : 0);
+	add_field(&m, FIELD_WANTED, &wanted, sizeof(wanted));
 	*data = m.data;
 	*len = m.len;
 }

@@ -27,6 +27,7 @@ enum {
 	OPT_INITRD,
 	OPT_INITRD_EXTRA,
 	OPT_LOG,
+	OPT_AUDIT,
 	OPT_ROOT,
 	OPT_ROOTFS,
 	OPT_NO_HOST,
@@ -57,6 +58,7 @@ static const struct option long_options[] = {
 	{"initrd", required_argument, NULL, OPT_INITRD},
 	{"initrd-extra", required_argument, NULL, OPT_INITRD_EXTRA},
 	{"log", required_argument, NULL, OPT_LOG},
+	{"audit", no_argument, NULL, OPT_AUDIT},
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"no-host", no_argument, NULL, OPT_NO_HOST},
@@ -104,6 +106,7 @@ static const char help_text[] =
 	"What is reported\n"
 	"  -q, --quiet            no report\n"
 	"      --json FILE        the report as JSON\n"
+	"      --audit            let the kernel recount all of its memory at the end and compare\n"
 	"      --log FILE         the guest kernel's log\n"
 	"  -v, --verbose          the QEMU command and the kernel's log on stderr\n"
 	"      --dry-run          print the QEMU command, run nothing\n"
@@ -276,6 +279,9 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_LOG:
 		o->log_file = optarg;
+		break;
+	case OPT_AUDIT:
+		o->audit = true;
 		break;
 	case OPT_DRY_RUN:
 		o->dry_run = true;

@@ -40,7 +40,7 @@ struct options {
 	const char *json_file, *log_file, *rootfs;
 	enum accel_wish accel;
 	double timeout_s, watchdog_s;
-	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root;
+	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit;
 	struct shared_dir dirs[MAX_DIRS];
 	unsigned int nr_dirs;
 	char **argv;

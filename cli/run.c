@@ -43,6 +43,8 @@ static void say_failure(const struct options *o, const struct run_result *r)
 /* With -q nothing; a job that never ran has no memory to report. */
 static void report(const struct options *o, const struct accel_choice *accel, const struct run_result *r)
 {
+	if (r->audit && strncmp(r->audit, "audit: ok", 9))
+		warn_user("the audit found differences:\n%s", r->audit);
 	if (!o->quiet && r->end != END_AGENT_ERROR && r->end != END_EXEC_FAILED)
 		report_print(stderr, o, accel, r);
 	if (o->json_file)

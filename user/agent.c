@@ -326,8 +326,10 @@ static void end_all_processes(void)
 
 static void report_and_stop(void)
 {
-	send_file(WIRE_LEDGER, "/proc/ledger/summary");
-	send_file(WIRE_AUDIT, "/proc/ledger/audit");
+	if (agent.job.wanted & WANT_LEDGER)
+		send_file(WIRE_LEDGER, "/proc/ledger/summary");
+	if (agent.job.wanted & WANT_AUDIT)
+		send_file(WIRE_AUDIT, "/proc/ledger/audit");
 	write_back(&agent.job);
 	send_message(WIRE_DONE, NULL, 0);
 	stop_machine();
@@ -338,7 +340,7 @@ static void start_program(int in_port, int out_port, int err_port)
 	bool failed_exec;
 	int err;
 
-	if (agent.job.ledger_reset)
+	if (agent.job.wanted & WANT_LEDGER)
 		write_small_file("/proc/ledger/summary", "reset");
 	err = child_start(&agent.child, &agent.job, &failed_exec);
 	if (err) {

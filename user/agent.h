@@ -33,7 +33,8 @@ struct job {
 	struct wire_mount mounts[32];
 	const char *mount_paths[32];
 	uint32_t nr_mounts;
-	bool tty, keep_root, ledger_reset;
+	bool tty, keep_root;
+	uint32_t wanted; /* WANT_* */
 	struct wire_winsize winsize;
 };
 

@@ -55,8 +55,9 @@ static bool job_field(struct job *job, uint32_t type, char *data, uint32_t len)
 		return job_add_mount(job, data, len);
 	case FIELD_KEEP_ROOT:
 		return job->keep_root = true;
-	case FIELD_LEDGER_RESET:
-		return job->ledger_reset = true;
+	case FIELD_WANTED:
+		memcpy(&job->wanted, data, sizeof(job->wanted));
+		return true;
 	case FIELD_HOSTNAME:
 		return sethostname(data, strlen(data)) == 0 || true;
 	}

@@ -78,8 +78,11 @@ enum wire_field_type {
 	FIELD_KEEP_ROOT,/* nothing: stay in the initramfs, mount no host files */
 	FIELD_HOSTNAME, /* text */
 	FIELD_IGNORED,	/* u64, bit n-1: signal n starts out ignored */
-	FIELD_LEDGER_RESET, /* nothing: peaks count from the program's start, not from power-on */
+	FIELD_WANTED,	/* u32 of WANT_*: what to tell after the end */
 };
+
+/* The ledger's peaks then count from the program's start, not from power-on. The audit walks all of memory. */
+enum { WANT_LEDGER = 1, WANT_AUDIT = 2 };
 
 struct wire_field {
 	uint32_t type;
