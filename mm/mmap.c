@@ -193,6 +193,9 @@ static int area_fill(struct vma *v, const struct mmap_request *r)
 		vma_file_get(r->file);
 		v->file = r->file;
 		v->mapping = r->mapping;
+	} else if (r->mapping) {		/* shared anonymous memory, mapped once more */
+		v->mapping = r->mapping;
+		r->ops->open(v);
 	} else if ((v->flags & VM_SHARED) && !r->ops) {
 		err = shmem_zero_setup(v);
 		if (err)
@@ -218,8 +221,6 @@ static int area_create(struct mm *mm, const struct mmap_request *r, struct vma *
 	v->end = addr + len;
 	v->flags = vm;
 	v->pgoff = r->file || (vm & VM_SHARED) ? r->pgoff : addr >> PAGE_SHIFT;
-	if (!r->file && (vm & VM_SHARED))
-		v->pgoff = 0;
 	v->ops = r->ops;
 	v->name = r->name;
 	if (r->name)

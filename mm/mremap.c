@@ -360,6 +360,7 @@ int mm_remap_file_pages(struct mm *mm, vaddr_t addr, size_t size, int prot, size
 	struct mmap_request r = { 0 };
 	struct vma *v, *last;
 	vaddr_t out = 0;
+	void *anon = NULL;
 	int err = -EINVAL;
 
 	size &= PAGE_MASK;
@@ -368,9 +369,9 @@ int mm_remap_file_pages(struct mm *mm, vaddr_t addr, size_t size, int prot, size
 		return -EINVAL;
 	rwsem_read_lock(&mm->mmap_lock);
 	v = vma_at(mm, start);
-	if (v && (v->flags & VM_SHARED) && v->file) {
+	if (v && (v->flags & VM_SHARED) && v->mapping) {
 		for (last = v; last->end < end && last->next && last->next->start == last->end; last = last->next)
-			if (last->next->file != v->file || last->next->flags != v->flags)
+			if (last->next->mapping != v->mapping || last->next->flags != v->flags)
 				break;
 		if (last->end >= end) {
 			r.addr = start;
@@ -384,14 +385,20 @@ int mm_remap_file_pages(struct mm *mm, vaddr_t addr, size_t size, int prot, size
 			r.ops = v->ops;
 			r.pgoff = pgoff;
 			r.clear_may = ~v->flags & (VM_MAYWRITE | VM_MAYEXEC);
-			vma_file_get(r.file);
-			err = 0;
+			if (r.file)
+				vma_file_get(r.file);
+			else
+				anon = shmem_anon_get(v);
+			err = r.file || anon ? 0 : -EINVAL;
 		}
 	}
 	rwsem_read_unlock(&mm->mmap_lock);
 	if (err)
 		return err;
 	err = mm_mmap(mm, &r, &out);
-	vma_file_put(r.file);
+	if (r.file)
+		vma_file_put(r.file);
+	else
+		shmem_anon_put(anon);
 	return err;
 }
