@@ -129,7 +129,9 @@ static void exit_areas(struct mm *mm)
 			v->ops->close(v);
 		anon_vma_unlink(v);
 	}
-	pt_free_range(&g, 0, PT_USER_END, 0, 0);
+	/* Upwards, and only where areas were: a table shared with the area above is that one's to free. */
+	for (v = mm->first; v; v = v->next)
+		pt_free_range(&g, v->start, v->end, 0, v->next ? v->next->start : 0);
 	gather_end(&g);
 	for (v = mm->first; v; v = next) {
 		next = v->next;
