@@ -794,6 +794,71 @@ static int move_write_access(struct file *f, struct inode *from, struct inode *t
 	return 0;
 }
 
+static int become_real(struct file *f, struct inode *real)
+{
+	f->inode = real;
+	f->mapping = real->mapping;
+	f->wb_err = f->mapping->wb_err;
+	f->ops = real->fops;
+	return f->ops->open ? f->ops->open(real, f) : 0;
+}
+
+/*
+ * A lower file that is open for reading when it is copied up shows the copy from then on (mappings made before do not).
+ * Only readers come here, so nothing the lower file system keeps for the open file is lost.
+ */
+static int follow_copy_up(struct file *f)
+{
+	struct dentry *up = ovl_upper(f->path.dentry->inode);
+
+	if (likely(!up) || f->inode->locks)
+		return 0;
+	if (f->inode->fops->release)
+		f->inode->fops->release(f);
+	f->ra = (struct readahead){ .max_pages = f->ra.max_pages };
+	return become_real(f, up->inode);
+}
+
+static ssize_t lower_read(struct file *f, struct io_iter *to, loff_t *pos)
+{
+	int err = follow_copy_up(f);
+
+	return err ? err : f->inode->fops->read(f, to, pos);
+}
+
+static loff_t lower_llseek(struct file *f, loff_t off, int whence)
+{
+	int err = follow_copy_up(f);
+
+	if (err)
+		return err;
+	return f->inode->fops->llseek ? f->inode->fops->llseek(f, off, whence) : -ESPIPE;
+}
+
+static int lower_fsync(struct file *f, loff_t start, loff_t end, bool datasync)
+{
+	return 0;
+}
+
+static void lower_release(struct file *f)
+{
+	if (f->inode->fops->release)
+		f->inode->fops->release(f);
+}
+
+static int lower_mmap(struct file *f, struct vma *v)
+{
+	return f->inode->fops->mmap ? f->inode->fops->mmap(f, v) : 0;
+}
+
+static const struct file_ops lower_fops = {
+	.read = lower_read, .llseek = lower_llseek, .fsync = lower_fsync, .release = lower_release, .can_mmap = true,
+};
+static const struct file_ops lower_mmap_fops = {
+	.read = lower_read, .llseek = lower_llseek, .fsync = lower_fsync, .release = lower_release, .can_mmap = true,
+	.mmap = lower_mmap,
+};
+
 static int ovl_open(struct inode *i, struct file *f)
 {
 	struct inode *real;
@@ -805,13 +870,11 @@ static int ovl_open(struct inode *i, struct file *f)
 	if (!real->fops)
 		return -ENXIO;
 	err = move_write_access(f, i, real);
-	if (err)
-		return err;
-	f->inode = real;
-	f->mapping = real->mapping;
-	f->wb_err = f->mapping->wb_err;
-	f->ops = real->fops;
-	return f->ops->open ? f->ops->open(real, f) : 0;
+	if (!err)
+		err = become_real(f, real);
+	if (!err && !ovl_upper(i) && ovl_sb(i->sb)->upper.dentry && f->ops->can_mmap && f->ops->read)
+		f->ops = f->ops->mmap ? &lower_mmap_fops : &lower_fops;
+	return err;
 }
 
 const struct file_ops ovl_file_fops = { .open = ovl_open };

@@ -7,8 +7,8 @@
  *             A removed lower name is hidden by a whiteout: a character device 0:0 in the upper directory; a new directory
  *             in its place is marked opaque (trusted.overlay.opaque = "y").
  * DATA        an open file is the real file: f->inode, f->mapping and f->ops are the layer's own, so reads, mappings
- *             and their pages are shared with everybody who uses the lower file, and cost nothing extra. A file that was open
- *             before its copy-up goes on showing the old data, as in Linux.
+ *             and their pages are shared with everybody who uses the lower file, and cost nothing extra. A file
+ *             open for reading follows its copy-up; a mapping made before goes on showing the old data, as in Linux.
  * LOCKS       overlay inodes have ranks of their own (LOCK_OVL_…), below those of the layers' inodes, since every
  *             operation takes the overlay's lock first and then the layer's. ovl_sb.copy_lock: see ovl.h.
  * NUMBERS     st_dev is the overlay's; st_ino is the lower file's, kept over a copy-up (trusted.overlay.origin); files born
