@@ -58,13 +58,6 @@ static unsigned pts_write(struct tty *t, const char *s, unsigned n)
 	return n;
 }
 
-static unsigned pts_pending(struct tty *t)
-{
-	struct pty *p = t->drv;
-
-	return p->master_open ? p->out_head - p->out_tail : 0;
-}
-
 static void pts_flush_output(struct tty *t)
 {
 	struct pty *p = t->drv;
@@ -98,7 +91,7 @@ static void pty_destroyed(struct tty *t)
 }
 
 static const struct tty_ops pts_ops = {
-	.write = pts_write, .room = pts_room, .pending_output = pts_pending, .flush_output = pts_flush_output,
+	.write = pts_write, .room = pts_room, .flush_output = pts_flush_output,
 	.input_taken = pts_input_taken, .closed = pts_closed, .destroyed = pty_destroyed,
 };
 
