@@ -650,7 +650,7 @@ static int head_packet(struct usock *s, bool nonblock, struct packet **out)
 		} else if (!*out && !s->shut_rd) {
 			err = -EAGAIN;
 			if (s->type != SOCK_DGRAM && s->state != USOCK_CONNECTED)
-				err = s->state == USOCK_LISTENING ? -EINVAL : -ENOTCONN;
+				err = s->type == SOCK_STREAM || s->state == USOCK_LISTENING ? -EINVAL : -ENOTCONN;
 		}
 		spin_unlock(&s->lock);
 		if (err != -EAGAIN || nonblock)
