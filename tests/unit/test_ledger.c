@@ -1,0 +1,213 @@
+/*
+ * test_ledger.c - owners, peaks, moves, reports; and that the audit notices what is wrong.
+ */
+#include <lib/printf.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+#include "unit.h"
+
+#ifndef NO_LEDGER
+
+TEST(ledger, owners)
+{
+	owner_t a, b;
+	struct page *p, *q;
+
+	t_machine(t, 15, 1);
+	a = ledger_owner_create(OWNER_PROCESS, 7, "one");
+	b = ledger_owner_create(OWNER_PROCESS, 8, "two");
+	EXPECT(t, a && b && a != b);
+	EXPECT_EQ(t, ledger_switch_owner(a), OWNER_MACHINE);
+	p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+	q = page_alloc(GFP_KERNEL, 2, ACCT_DEVICE);
+	EXPECT_EQ(t, ledger_switch_owner(b), a);
+	EXPECT_EQ(t, ledger_owner_frames(a), 5);
+	page_put(p);				/* whoever frees it, the one who asked is credited */
+	EXPECT_EQ(t, ledger_owner_frames(a), 4);
+	EXPECT_EQ(t, ledger_owner_frames(b), 0);
+	EXPECT_EQ(t, ledger_owner_peak(a), 5);
+	page_put(q);
+	EXPECT_EQ(t, ledger_owner_frames(a), 0);
+	ledger_switch_owner(OWNER_MACHINE);
+}
+
+/* Goal: an id is given out again only when nothing names it any more: neither a frame nor a slab object. */
+TEST(ledger, owner_ids_are_reused)
+{
+	owner_t kept, frame_holder;
+	struct page *p;
+	void *obj;
+
+	t_machine(t, 15, 1);
+	kept = ledger_owner_create(OWNER_PROCESS, 1, "object");
+	ledger_switch_owner(kept);
+	obj = kmalloc(100, GFP_KERNEL);
+	frame_holder = ledger_owner_create(OWNER_PROCESS, 2, "frame");
+	ledger_switch_owner(frame_holder);
+	p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+	ledger_switch_owner(OWNER_MACHINE);
+	ledger_owner_release(kept);
+	ledger_owner_release(frame_holder);
+	for (int i = 0; i < 2000; i++) {
+		owner_t o = ledger_owner_create(OWNER_PROCESS, 100 + i, "short");
+
+		EXPECT(t, o && o != kept && o != frame_holder);
+		ledger_owner_release(o);
+	}
+	kfree(obj);
+	page_put(p);
+	for (int i = 0; i < 2000; i++)
+		ledger_owner_release(ledger_owner_create(OWNER_PROCESS, 100 + i, "short"));
+}
+
+TEST(ledger, table_full)
+{
+	owner_t o, last = 1;
+
+	t_machine(t, 15, 1);
+	for (int i = 0; i < 10000; i++) {
+		o = ledger_owner_create(OWNER_PROCESS, i, "live");
+		EXPECT(t, last || !o);		/* once full, it stays full */
+		last = o;
+	}
+	EXPECT_EQ(t, last, OWNER_MACHINE);
+}
+
+TEST(ledger, peaks)
+{
+	struct page *p[10];
+	long used;
+
+	t_machine(t, 15, 1);
+	ledger_reset_peaks();
+	used = (long)nr_ram_pages() - ledger_frames(ACCT_FREE);
+	for (unsigned i = 0; i < 10; i++)
+		p[i] = page_alloc(GFP_KERNEL, 0, i < 6 ? ACCT_DEVICE : ACCT_ZSWAP);
+	for (unsigned i = 0; i < 6; i++)
+		page_put(p[i]);
+	EXPECT_EQ(t, ledger_peak(ACCT_DEVICE), 6);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_DEVICE), 6);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_ZSWAP), 4);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_FREE), (long)nr_ram_pages() - used - 10);
+	for (unsigned i = 0; i < 5; i++)
+		p[i] = page_alloc(GFP_KERNEL, 0, ACCT_VMALLOC);		/* 9 in all: below the peak of 10 */
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_VMALLOC), 0);
+	EXPECT_EQ(t, ledger_peak(ACCT_VMALLOC), 5);
+	ledger_reset_peaks();
+	EXPECT_EQ(t, ledger_peak(ACCT_DEVICE), 0);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_VMALLOC), 5);
+	for (unsigned i = 0; i < 5; i++)
+		page_put(p[i]);
+	for (unsigned i = 6; i < 10; i++)
+		page_put(p[i]);
+}
+
+TEST(ledger, move)
+{
+	struct page *p;
+
+	t_machine(t, 15, 1);
+	p = page_alloc(GFP_KERNEL, 1, ACCT_DEVICE);
+	ledger_page_move(p, 1, ACCT_ZSWAP);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 0);
+	EXPECT_EQ(t, ledger_frames(ACCT_ZSWAP), 2);
+	page_put(p);
+	EXPECT_EQ(t, ledger_frames(ACCT_ZSWAP), 0);
+}
+
+/* The numbers of one kind of line, added up. */
+static long sum_lines(const char *report, const char *kind, unsigned field)
+{
+	long sum = 0;
+	size_t n = strlen(kind);
+
+	for (const char *line = report; *line; line = strchr(line, '\n') + 1) {
+		const char *f = line;
+
+		if (strncmp(line, kind, n) || line[n] != ' ')
+			continue;
+		for (unsigned i = 0; i < field; i++)
+			f = strchr(f, ' ') + 1;
+		sum += str_to_s64(f, NULL, 10);
+	}
+	return sum;
+}
+
+TEST(ledger, report)
+{
+	struct text out;
+	const char *s;
+	void *obj;
+
+	t_machine(t, 15, 1);
+	obj = kmalloc(5000, GFP_KERNEL);
+	text_init(&out, &text_kernel_ops);
+	EXPECT_EQ(t, ledger_report(&out), 0);
+	s = text_str(&out);
+	EXPECT_EQ(t, sum_lines(s, "ram_frames", 1), nr_ram_pages());
+	EXPECT_EQ(t, sum_lines(s, "account", 3), nr_ram_pages());	/* now */
+	EXPECT_EQ(t, sum_lines(s, "account", 5), nr_ram_pages());	/* at the machine's peak */
+	EXPECT(t, strstr(s, "owner machine 0 machine "));
+	EXPECT(t, strstr(s, "tests/unit/test_ledger.c:"));
+	EXPECT(t, strstr(s, "test_ledger_report 8192 "));
+	text_free(&out);
+	kfree(obj);
+}
+
+static int audit_now(char *buf, size_t size)
+{
+	struct text out;
+	int n;
+
+	text_init_fixed(&out, buf, size);
+	n = ledger_audit(&out);
+	text_str(&out);
+	return n;
+}
+
+/* Goal: the audit finds each kind of lie. Method: tell one, look, take it back. */
+TEST(ledger, audit_finds)
+{
+	static char buf[4096];
+	struct page *p;
+
+	t_machine(t, 15, 1);
+	EXPECT_EQ(t, audit_now(buf, sizeof(buf)), 0);
+	EXPECT_STR(t, buf, "audit: ok\n");
+	p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+	p->account = ACCT_ZSWAP;
+	EXPECT_EQ(t, audit_now(buf, sizeof(buf)), 2);
+	EXPECT(t, strstr(buf, "MISMATCH account:device 1 0\n") && strstr(buf, "MISMATCH account:zswap 0 1\n"));
+	p->account = ACCT_DEVICE;
+	p->owner = 5;
+	EXPECT(t, audit_now(buf, sizeof(buf)) == 2 && strstr(buf, "MISMATCH owner:"));
+	p->owner = 0;
+	p->site ^= 1;
+	EXPECT(t, audit_now(buf, sizeof(buf)) >= 2 && strstr(buf, "MISMATCH site:"));
+	p->site ^= 1;
+	ledger_page_move(p, 0, ACCT_ANON);
+	EXPECT(t, audit_now(buf, sizeof(buf)) == 1 && strstr(buf, "MISMATCH page:"));	/* a reference nobody holds */
+	ledger_page_move(p, 0, ACCT_VMALLOC);
+	EXPECT(t, audit_now(buf, sizeof(buf)) == 1 && strstr(buf, "MISMATCH vmalloc frames"));
+	ledger_page_move(p, 0, ACCT_PAGE_TABLE);
+	EXPECT(t, audit_now(buf, sizeof(buf)) == 1 && strstr(buf, "MISMATCH page tables"));
+	ledger_page_move(p, 0, ACCT_DEVICE);
+	page_put(p);
+	EXPECT_EQ(t, audit_now(buf, sizeof(buf)), 0);
+}
+
+TEST(ledger, audit_out_of_memory)
+{
+	static char buf[4096];
+	int n;
+
+	t_machine(t, 15, 1);
+	FAIL_EACH_ALLOC(t) {
+		n = audit_now(buf, sizeof(buf));
+		EXPECT(t, n == 0 || n == -12);
+	}
+}
+
+#endif
