@@ -77,8 +77,8 @@ void lock_debug_push(struct lock_debug *d, const void *site)
 		t->locks_held[i] = t->locks_held[i - 1];
 	t->locks_held[i] = d;
 	t->nr_locks_held++;
-	d->site = site;
-	d->holder = t;
+	WRITE_ONCE(d->site, site);	/* readers of one rwsem all write here */
+	WRITE_ONCE(d->holder, t);
 }
 
 static void lock_debug_drop(struct task *t, struct lock_debug *d, const void *site)
@@ -96,7 +96,7 @@ static void lock_debug_drop(struct task *t, struct lock_debug *d, const void *si
 void lock_debug_pop(struct lock_debug *d, const void *site)
 {
 	lock_debug_drop(current, d, site);
-	d->holder = NULL;
+	WRITE_ONCE(d->holder, NULL);
 }
 
 void spin_lock_debug(spinlock_t *l, int nested)

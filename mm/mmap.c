@@ -388,7 +388,7 @@ int unmap_split(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
 	while (last->end < end && last->next && last->next->start < end)
 		last = last->next;
 	if (last->start < end && last->end > end && !may_trim(last))
-		return vma_split(mm, last, end, true);
+		return vma_split(mm, last, end, false);	/* `last` may be v: it stays the part that goes */
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 
 host_kernel := kernel/lock.c kernel/mutex.c kernel/rwsem.c kernel/wait.c
 host_sources := $(filter-out lib/string.c,$(lib_sources)) $(mm_sources) $(host_kernel) \
-	$(wildcard arch/host/*.c) $(wildcard tests/unit/*.c)
+	$(wildcard arch/host/*.c) $(wildcard tests/unit/*.c) tests/fuzz/mm_model.c
 HOST_CC ?= gcc
 host_flags := -std=gnu11 -g -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv -fno-common -pthread $(warnings) \
 	-Wno-missing-prototypes -Iinclude -Iarch/host/include -Iarch/x86/include

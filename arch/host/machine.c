@@ -207,10 +207,10 @@ ktime_t ktime_get_real(void)
 
 void vprintk(enum log_level level, const char *fmt, va_list ap)
 {
-	char line[512] = "# ";
+	char line[8192] = "# ";
 	int n;
 
-	if (!host_verbose && level > LOG_ERR)
+	if (!host_verbose && (level > LOG_ERR || host_expect_panic))
 		return;
 	n = kvsnprintf(line + 2, sizeof(line) - 2, fmt, ap);
 	os_log(line, min((size_t)n + 2, sizeof(line) - 1));
@@ -232,9 +232,9 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	vprintk(LOG_EMERG, fmt, ap);
 	va_end(ap);
-	os_log("\n", 1);
 	if (host_expect_panic)
 		os_exit(HOST_PANIC_STATUS);
+	os_log("\n", 1);
 	os_abort();
 }
 

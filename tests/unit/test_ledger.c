@@ -177,9 +177,9 @@ TEST(ledger, audit_finds)
 	EXPECT_EQ(t, audit_now(buf, sizeof(buf)), 0);
 	EXPECT_STR(t, buf, "audit: ok\n");
 	p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
-	p->account = ACCT_ZSWAP;
+	p->account = ACCT_MODULE;
 	EXPECT_EQ(t, audit_now(buf, sizeof(buf)), 2);
-	EXPECT(t, strstr(buf, "MISMATCH account:device 1 0\n") && strstr(buf, "MISMATCH account:zswap 0 1\n"));
+	EXPECT(t, strstr(buf, "MISMATCH account:device 1 0\n") && strstr(buf, "MISMATCH account:modules 0 1\n"));
 	p->account = ACCT_DEVICE;
 	p->owner = 5;
 	EXPECT(t, audit_now(buf, sizeof(buf)) == 2 && strstr(buf, "MISMATCH owner:"));
