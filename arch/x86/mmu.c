@@ -63,7 +63,8 @@ static pte_t *walk(vaddr_t addr, unsigned to_level, bool create)
 
 			if (!table)
 				return NULL;
-			pte_set(e, pt_entry_kernel(table));
+			if (!pte_cmpxchg(e, (pte_t){ 0 }, pt_entry_kernel(table)))	/* another CPU was faster */
+				page_free(phys_to_page(table), 0);
 		} else if (level <= 3 && pte_huge(*e)) {
 			return NULL;
 		}
