@@ -12,6 +12,7 @@
 
 #include <abi/resource.h>
 #include <arch/cpu.h>
+#include <arch/upcalls.h>
 #include <kernel/cred.h>
 #include <kernel/random.h>
 #include <linux/capability.h>
@@ -94,6 +95,11 @@ static void leave_mm(void *arg)
 		mmu_load_kernel();
 		clear_bit(cpu_id(), &((struct mm *)arg)->cpumask);
 	}
+}
+
+void mm_leave_lazy(struct mm *mm)
+{
+	leave_mm(mm);
 }
 
 /* No CPU has it loaded afterwards, and nobody will load it again. */

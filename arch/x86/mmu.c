@@ -14,10 +14,12 @@
 #include <arch/layout.h>
 #include <arch/machine.h>
 #include <arch/mmu.h>
+#include <arch/upcalls.h>
 #include <kernel/boot_info.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/task.h>
 #include <lib/string.h>
 #include <mm/memblock.h>
 #include <mm/mm.h>
@@ -308,6 +310,7 @@ void tlb_flush_local_all(void)
 }
 
 struct flush {
+	struct mm *mm;			/* NULL: kernel addresses */
 	vaddr_t start, end;
 };
 
@@ -326,21 +329,32 @@ static void flush_here(void *arg)
 		tlb_flush_page_local(a);
 }
 
-static void flush_on(u64 mask, vaddr_t start, vaddr_t end)
+/* In the interrupt. An idle CPU, or one in a kernel thread, gets out of the mask instead: the next flush lets it sleep. */
+static void flush_remote(void *arg)
 {
-	struct flush f = { start, end };
+	const struct flush *f = arg;
+
+	if (f->mm && !current->mm)
+		mm_leave_lazy(f->mm);
+	else
+		flush_here(arg);
+}
+
+static void flush_on(struct mm *mm, u64 mask, vaddr_t start, vaddr_t end)
+{
+	struct flush f = { mm, start, end };
 	u64 self = BIT(cpu_id());
 
 	if (mask & self)
 		flush_here(&f);
 	if (unlikely(mask & ~self))
-		cpu_call(mask & ~self, flush_here, &f);
+		cpu_call(mask & ~self, flush_remote, &f);
 }
 
 void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 {
 	smp_mb();			/* page-table writes before the look at who runs */
-	flush_on(READ_ONCE(mm->cpumask), start, end);
+	flush_on(mm, READ_ONCE(mm->cpumask), start, end);
 }
 
 void tlb_flush_mm(struct mm *mm)
@@ -351,5 +365,5 @@ void tlb_flush_mm(struct mm *mm)
 void tlb_flush_kernel(vaddr_t start, vaddr_t end)
 {
 	smp_mb();
-	flush_on(cpu_online_mask, start, end);
+	flush_on(NULL, cpu_online_mask, start, end);
 }

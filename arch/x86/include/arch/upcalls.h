@@ -7,11 +7,14 @@
 #include <lib/types.h>
 
 struct task;
+struct mm;
 struct trapframe;
 struct task;
 
 /* mm/: error code as the CPU gives it. Interrupts are on if they were on where the fault happened. */
 void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code);
+/* mm/: this CPU runs no task of mm but has it loaded still: let go of it. Interrupts off. */
+void mm_leave_lazy(struct mm *mm);
 /* proc/: an exception in user mode other than a page fault. code: si_code. Interrupts on. */
 void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int trapno, unsigned long err);
 /* proc/: current->work was not 0 on the way to user mode. Interrupts on. Called until it is 0. */
