@@ -108,7 +108,7 @@ int p9_refresh(struct inode *i, ktime_t ttl)
 	if (a.qid.path != i->ino || ((a.mode ^ i->mode) & S_IFMT))
 		return -ESTALE;
 	apply_attr(i, &a);
-	return 0;
+	return a.nlink ? 0 : -ESTALE;
 }
 
 static void set_ops(struct inode *i)
@@ -260,6 +260,26 @@ static int p9_lookup(struct inode *dir, struct dentry *d)
 	return 0;
 }
 
+/* The path fid is open, so the server answers for the file it opened: whether the name still means it takes a walk. */
+static bool name_still_is(struct dentry *d, struct inode *i)
+{
+	struct dentry *parent = dentry_get(d->parent);
+	struct p9_client *c = p9_c(i);
+	u32 fid = p9_fid_new(c);
+	struct p9_qid q;
+	struct p9_attr a;
+	bool same = false;
+
+	if (!p9_walk(c, p9_i(parent->inode)->fid, fid, d->name.name, d->name.len, &q)) {
+		same = q.path == i->ino && !p9_getattr(c, fid, &a) && !((a.mode ^ i->mode) & S_IFMT);
+		if (same)
+			apply_attr(i, &a);
+		p9_clunk(c, fid);
+	}
+	dentry_put(parent);
+	return same;
+}
+
 static int p9_revalidate(struct dentry *d)
 {
 	struct p9_sb *s = p9_sb(d->sb);
@@ -267,6 +287,10 @@ static int p9_revalidate(struct dentry *d)
 
 	if (!i)
 		return ktime_get() - (ktime_t)(uintptr_t)d->priv < s->name_ttl;
+	if (!i->nlink)
+		return 0;
+	if (p9_i(i)->fid == READ_ONCE(p9_i(i)->rfid))
+		return ktime_get() - READ_ONCE(p9_i(i)->attr_time) < s->name_ttl || name_still_is(d, i);
 	return p9_refresh(i, s->name_ttl) == 0;
 }
 
