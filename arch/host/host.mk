@@ -2,7 +2,8 @@
 #   make unit            every variant, TAP          make unit-asan UNIT=slab    one variant, one suite
 
 host_kernel := kernel/lock.c kernel/mutex.c kernel/rwsem.c kernel/wait.c
-host_sources := $(filter-out lib/string.c,$(lib_sources)) $(mm_sources) $(host_kernel) \
+host_9p := fs/9p/proto.c fs/9p/client.c drivers/virtio/ring.c
+host_sources := $(filter-out lib/string.c,$(lib_sources)) $(mm_sources) $(host_kernel) $(host_9p) \
 	$(wildcard arch/host/*.c) $(wildcard tests/unit/*.c) tests/fuzz/mm_model.c
 HOST_CC ?= gcc
 host_flags := -std=gnu11 -g -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv -fno-common -pthread $(warnings) \

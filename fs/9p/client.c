@@ -36,6 +36,7 @@ struct p9_client {
 	unsigned long		tags[NR_TAGS / 64];
 	unsigned		nr_async;
 	u32			next_fid;
+	unsigned		nr_malformed;
 	struct waitq		tag_room;
 	struct list		link;		/* all sessions, for /proc/fs/9p; clients_lock */
 	struct { u64 calls, ns; } count[64];	/* per message type / 2; approximate with several CPUs */
@@ -166,8 +167,8 @@ static int call_run_payload(struct p9_call *k, unsigned out, unsigned in, size_t
 	if (err)
 		return err;
 	err = p9_reply(&k->rx, k->rx_buf, k->rx_cap, k->io.reply_len, k->type, k->tag);
-	if (err == -EPROTO)
-		pr_err("9p: malformed reply to message type %u\n", k->type);
+	if (err == -EPROTO && k->c->nr_malformed++ < 8)		/* a bad server must not flood the log */
+		pr_err("9p: %s: malformed reply to message type %u\n", k->c->tag, k->type);
 	return err;
 }
 
