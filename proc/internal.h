@@ -46,6 +46,7 @@ struct sigqueue {
 	struct siginfo_k	info;
 	struct process		*charged;	/* counts it in nr_sigpending; NULL for a timer's own */
 };
+void signal_init(void);
 #define SIG_INFO_USER	((struct siginfo_k *)0)		/* SI_USER from current */
 #define SIG_INFO_KERNEL	((struct siginfo_k *)1)		/* SI_KERNEL, no sender */
 /* siglock held. to_process: any thread may take it. 0 or -EAGAIN (queue full). */

@@ -236,6 +236,7 @@ static void process_caches_init(void)
 		return;
 	process_cache = slab_cache_create("process", sizeof(struct process), 64, SLAB_PANIC, NULL);
 	sighand_cache = slab_cache_create("sighand_cache", sizeof(struct sighand), 64, SLAB_PANIC, NULL);
+	signal_init();
 	pid_init();
 }
 

@@ -26,6 +26,11 @@
 
 static struct slab_cache *sigqueue_cache;
 
+void signal_init(void)
+{
+	sigqueue_cache = slab_cache_create("sigqueue", sizeof(struct sigqueue), 0, SLAB_PANIC, NULL);
+}
+
 bool signal_default_ignored(int sig)
 {
 	return sig < 32 && (SIG_KERNEL_IGNORE & SIGBIT(sig));
@@ -74,8 +79,6 @@ static struct sigqueue *entry_alloc(struct process *p, int sig, bool override_li
 {
 	struct sigqueue *q;
 
-	if (unlikely(!sigqueue_cache))
-		sigqueue_cache = slab_cache_create("sigqueue", sizeof(*q), 0, SLAB_PANIC, NULL);
 	if (!override_limit && (u64)atomic_read(&p->nr_sigpending) >= p->rlim[RLIMIT_SIGPENDING].rlim_cur)
 		return NULL;
 	q = slab_alloc(sigqueue_cache, GFP_ATOMIC);
