@@ -427,6 +427,7 @@ static int fifo_open(struct inode *i, struct file *f)
 {
 	struct pipe *p;
 	bool rd = f->mode & FMODE_READ, wr = f->mode & FMODE_WRITE, wait = false;
+	bool is_pipe = i->sb == anon_sb();	/* through /proc/PID/fd: it was open before, so nobody is waited for */
 	unsigned r_seen, w_seen;
 	int err = attach_pipe(i);
 
@@ -434,7 +435,7 @@ static int fifo_open(struct inode *i, struct file *f)
 		return err;
 	p = i->pipe;
 	mutex_lock(&p->lock);
-	if (wr && !rd && !p->readers && (f->flags & O_NONBLOCK)) {
+	if (!is_pipe && wr && !rd && !p->readers && (f->flags & O_NONBLOCK)) {
 		p->users--;
 		mutex_unlock(&p->lock);
 		return -ENXIO;
@@ -449,7 +450,7 @@ static int fifo_open(struct inode *i, struct file *f)
 		p->writers++;
 		p->w_opens++;
 	}
-	if (rd && !wr && !p->writers) {
+	if (rd && !wr && !p->writers && !is_pipe) {
 		if (f->flags & O_NONBLOCK)
 			f->priv = (void *)(unsigned long)p->w_opens;
 		else
@@ -457,7 +458,7 @@ static int fifo_open(struct inode *i, struct file *f)
 	} else if (rd) {
 		f->priv = (void *)-1UL;
 	}
-	if (wr && !rd && !p->readers)
+	if (wr && !rd && !p->readers && !is_pipe)
 		wait = true;
 	mutex_unlock(&p->lock);
 	if (rd)
