@@ -11,6 +11,7 @@
  * LINUX       runs on a stock kernel all the same; there is no audit then.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -98,6 +99,49 @@ static void reap_all(void)
 	}
 }
 
+static void show_file(const char *dir, const char *file)
+{
+	char path[300], buf[512];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, buf, 300);
+	if (n > 0) {
+		buf[n] = 0;
+		say("  %s: %s\n", file, buf, 0);
+	}
+	close(fd);
+}
+
+/* A program that does not come to its end: what do its tasks, and its children, wait for? */
+static void show_tasks(void)
+{
+	DIR *d = opendir("/proc"), *t;
+	struct dirent *e, *f;
+	char path[300], task[600];
+
+	while (d && (e = readdir(d))) {
+		if (atoi(e->d_name) <= 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", e->d_name);
+		t = opendir(path);
+		while (t && (f = readdir(t))) {
+			if (f->d_name[0] == '.')
+				continue;
+			snprintf(task, sizeof(task), "%.200s/%.200s", path, f->d_name);
+			show_file(task, "stat");
+			show_file(task, "wchan");
+			show_file(task, "syscall");
+			show_file(task, "stack");
+		}
+		if (t)
+			closedir(t);
+	}
+	if (d)
+		closedir(d);
+}
+
 static void run_one(const char *name, int timeout, char **argv)
 {
 	int status = 0;
@@ -113,6 +157,8 @@ static void run_one(const char *name, int timeout, char **argv)
 		r = waitpid(pid, &status, 0);
 	} while (r < 0 && errno == EINTR && !alarmed);
 	alarm(0);
+	if (r != pid)
+		show_tasks();
 	reap_all();
 	if (r != pid)
 		say("\n@@END %s timeout%s\n", name, "", 0);
