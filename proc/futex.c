@@ -205,29 +205,30 @@ static int wait_setup(struct waiter *w, u32 __user *uaddr, bool shared, u32 val)
 	u32 now;
 	int err;
 
+	w->task = current;
 	for (;;) {
 		err = get_key(uaddr, shared, false, &w->key, &w->ref);
 		if (err)
 			return err;
 		b = bucket_of(&w->key);
 		bucket_lock(b);
+		/* On the list before the look at the word: a waker that finds the list empty takes no lock (F1). */
+		w->bucket = b;
+		list_append(&b->waiters, &w->link);
+		smp_mb();
 		err = read_word(&now, uaddr);
-		if (!err)
+		if (!err && now == val)
 			break;
+		list_remove(&w->link);
+		w->bucket = NULL;
 		spin_unlock(&b->lock);
 		put_key(w->ref);
+		if (!err)
+			return -EAGAIN;
 		err = fault_in_word(uaddr, false);
 		if (err)
 			return err;
 	}
-	if (now != val) {
-		spin_unlock(&b->lock);
-		put_key(w->ref);
-		return -EAGAIN;
-	}
-	w->bucket = b;
-	w->task = current;
-	list_append(&b->waiters, &w->link);
 	task_set_state(TASK_INTERRUPTIBLE);
 	spin_unlock(&b->lock);
 	return 0;
