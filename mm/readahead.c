@@ -1,7 +1,7 @@
 /*
  * readahead.c - reading more of a file than was asked for, because it will be asked for.
  *
- * Sequential reads: a window of twice the first request (8 pages at least), which doubles up to the file's
+ * Sequential reads: a small file whole, else a window of twice the first request (8 pages at least), which doubles up to the file's
  * maximum. Reading is synchronous, so the next window starts when this one is used up. A read elsewhere gets what it
  * asked for and no more. Faults: a fixed stretch around the address, since programs are mapped in runs but touched out of order.
  * Windows shrink on a machine that is short of free memory: prefetching must not push out what is in use.
@@ -10,9 +10,10 @@
 
 #include <mm/filemap.h>
 
-#define RA_MAX_PAGES	64		/* 256 KiB: round trips to the host cost more than copying */
-#define RA_AROUND	32
-#define RA_BATCH	64
+#define RA_MAX_PAGES	128		/* 512 KiB: round trips to the host cost more than copying */
+#define RA_AROUND	64
+#define RA_BATCH	128
+#define RA_WHOLE	32		/* a file this small is read at once */
 
 static unsigned ra_limit(unsigned want)
 {
@@ -113,6 +114,8 @@ void readahead_sequential(struct address_space *m, struct readahead *ra, pgoff_t
 		ra->size = want;			/* exactly what was asked for */
 	else if (ra->size && index == ra->start + ra->size)
 		ra->size = min(max(ra->size * 2, want), most);
+	else if (index == 0 && eof_index(m) <= RA_WHOLE)
+		ra->size = RA_WHOLE;
 	else
 		ra->size = min(max(want * 2, 8u), most);
 	ra->size = max(ra_limit(ra->size), 1u);

@@ -109,6 +109,7 @@ static int p9_file_open(struct inode *i, struct file *f)
 		err = p9_open_fid(i, false);
 	if (err)
 		return err;
+	f->ra.max_pages = 128;		/* a round trip costs as much as copying that many; the window adapts to memory */
 	if (write)
 		atomic_inc(&pi->writers);
 	return 0;
@@ -292,40 +293,47 @@ const struct mapping_ops p9_aops = {
 /* ---- directories ---- */
 
 #define DIR_BUFFER	KIB(32)
+#define DIRENT_MAX	(24 + 256)
 
 struct p9_dir {
-	u32	fid;
-	u64	at;		/* server's offset of buf[0] */
 	u32	len;		/* bytes in buf */
 	u32	next;		/* first entry not emitted yet */
 	u64	next_off;	/* and its offset */
-	bool	end;
+	bool	end;		/* nothing after what is in buf */
 	u8	*buf;
 };
 
-static int p9_dir_open(struct inode *i, struct file *f)
+/* The first opener's fid stays open with the inode and serves all: each Treaddir names its own position. */
+static int open_dir_fid(struct inode *i, struct p9_inode *pi)
 {
 	struct p9_client *c = p9_c(i);
-	struct p9_dir *d = kzalloc(sizeof(*d), GFP_KERNEL);
+	u32 fid = p9_fid_new(c);
 	struct p9_qid q;
-	int err;
+	int err = p9_clone(c, pi->fid, fid);
 
-	if (!d)
-		return -ENOMEM;
-	d->fid = p9_fid_new(c);
-	err = p9_clone(c, p9_i(i)->fid, d->fid);
-	if (err) {
-		kfree(d);
+	if (err)
 		return err;
-	}
-	err = p9_lopen(c, d->fid, O_RDONLY | O_DIRECTORY, &q);
-	if (err) {
-		p9_clunk(c, d->fid);
-		kfree(d);
+	err = p9_lopen(c, fid, O_RDONLY | O_DIRECTORY, &q);
+	if (err)
+		p9_clunk(c, fid);
+	else
+		pi->rfid = fid;
+	return err;
+}
+
+static int p9_dir_open(struct inode *i, struct file *f)
+{
+	struct p9_inode *pi = p9_i(i);
+	int err = 0;
+
+	mutex_lock(&pi->lock);
+	if (!pi->rfid)
+		err = open_dir_fid(i, pi);
+	mutex_unlock(&pi->lock);
+	if (err)
 		return err;
-	}
-	f->priv = d;
-	return 0;
+	f->priv = kzalloc(sizeof(struct p9_dir), GFP_KERNEL);
+	return f->priv ? 0 : -ENOMEM;
 }
 
 static void p9_dir_release(struct file *f)
@@ -334,7 +342,6 @@ static void p9_dir_release(struct file *f)
 
 	if (!d)
 		return;
-	p9_clunk(p9_c(f->inode), d->fid);
 	kvfree(d->buf);
 	kfree(d);
 }
@@ -348,13 +355,13 @@ static int fill_buffer(struct file *f, struct p9_dir *d, u64 pos)
 		if (!d->buf)
 			return -ENOMEM;
 	}
-	n = p9_readdir(p9_c(f->inode), d->fid, pos, d->buf, DIR_BUFFER);
+	n = p9_readdir(p9_c(f->inode), p9_i(f->inode)->rfid, pos, d->buf, DIR_BUFFER);
 	if (n < 0)
 		return n;
-	d->at = d->next_off = pos;
+	d->next_off = pos;
 	d->len = n;
 	d->next = 0;
-	d->end = n == 0;
+	d->end = n < DIR_BUFFER - DIRENT_MAX;	/* the server would have put another one in */
 	return 0;
 }
 
@@ -364,17 +371,19 @@ static int p9_dir_iterate(struct file *f, struct dir_context *ctx)
 	struct p9_dirent e;
 	int r, err;
 
-	if (!d->len || (u64)ctx->pos != d->next_off) {
+	if (!d->buf || (u64)ctx->pos != d->next_off) {
 		err = fill_buffer(f, d, ctx->pos);
 		if (err)
 			return err;
 	}
-	while (!d->end) {
+	for (;;) {
 		struct p9_reader rd = { .data = d->buf, .at = d->next, .len = d->len };
 
 		r = p9_read_dirent(&rd, &e);
 		if (r < 0)
 			return r;
+		if (!r && d->end)
+			break;
 		if (!r) {
 			err = fill_buffer(f, d, d->next_off);
 			if (err)
@@ -387,7 +396,6 @@ static int p9_dir_iterate(struct file *f, struct dir_context *ctx)
 		d->next_off = e.offset;
 		ctx->pos = e.offset;
 	}
-	d->len = 0;		/* a later call asks the server again */
 	return 0;
 }
 
@@ -398,15 +406,15 @@ static loff_t p9_dir_llseek(struct file *f, loff_t off, int whence)
 
 	if (pos < 0)
 		return -EINVAL;
-	if (pos != f->pos)
-		d->len = 0;
+	if (pos != f->pos || !pos)
+		d->next_off = U64_MAX;		/* a rewound directory is listed anew */
 	f->pos = pos;
 	return pos;
 }
 
 static int p9_dir_fsync(struct file *f, loff_t start, loff_t end, bool datasync)
 {
-	return p9_fsync(p9_c(f->inode), ((struct p9_dir *)f->priv)->fid, datasync);
+	return p9_fsync(p9_c(f->inode), p9_i(f->inode)->rfid, datasync);
 }
 
 const struct file_ops p9_dir_fops = {
