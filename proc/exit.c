@@ -11,6 +11,7 @@
  */
 #include <abi/errno.h>
 #include <fs/fs.h>
+#include <ipc/ipc.h>
 #include <kernel/cred.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
@@ -306,8 +307,10 @@ noreturn void task_exit(int code)
 	if (last && p->is_init)
 		panic("Attempted to kill init! exitcode=0x%08x",
 		      p->flags & PF_GROUP_EXIT ? p->group_exit_code : code);
-	if (last)
+	if (last) {
 		timers_exit(p);
+		sem_exit(p->pid);
+	}
 	exit_mm(t);
 	exit_files(t);
 	if (last && p->session_leader)
