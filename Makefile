@@ -40,7 +40,7 @@ CFLAGS_kernel := -std=gnu11 -ffreestanding -O2 -g $(machine) $(warnings) $(inclu
 	-fno-omit-frame-pointer -fno-strict-aliasing -fno-common -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fwrapv -fno-delete-null-pointer-checks
 AFLAGS_kernel := -D__ASSEMBLER__ -g $(filter -m64 -I% -D%,$(machine) $(includes) $(defines))
-LDFLAGS_kernel := --warn-unresolved-symbols -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --no-warn-rwx-segments --gc-sections
+LDFLAGS_kernel := -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none --no-warn-rwx-segments --gc-sections
 
 ifneq ($(findstring clang,$(CC)),)
 warnings += -Wno-unknown-warning-option -Wno-gnu-variable-sized-type-not-at-end -Wno-address-of-packed-member \

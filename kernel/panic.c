@@ -11,7 +11,6 @@
 extern bool printk_unlocked;
 static int panicking;
 
-void cpu_stop_others(void) weak;
 
 noreturn void panic(const char *fmt, ...)
 {
@@ -25,8 +24,7 @@ noreturn void panic(const char *fmt, ...)
 		for (;;)
 			cpu_relax();		/* another CPU is at it */
 	}
-	if (cpu_stop_others)
-		cpu_stop_others();
+	cpu_stop_others();
 	printk_unlocked = true;
 	console_set_level(LOG_DEBUG + 1);
 	va_start(ap, fmt);

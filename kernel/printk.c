@@ -8,6 +8,7 @@
 #include <arch/cpu.h>
 #include <kernel/boot_info.h>
 #include <kernel/printk.h>
+#include <kernel/time.h>
 #include <lib/string.h>
 
 #define RING_SIZE	16384
@@ -20,7 +21,6 @@ static struct console *consoles;
 static int console_level = LOG_DEBUG;
 bool printk_unlocked;		/* set by panic: nobody else runs any more */
 
-ktime_t ktime_get(void) weak;
 
 static unsigned long log_lock(void)
 {
@@ -64,7 +64,7 @@ static void show(const char *line, size_t n)
 void vprintk(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX];
-	u64 us = ktime_get ? (u64)ktime_get() / 1000 : 0;
+	u64 us = (u64)ktime_get() / 1000;
 	unsigned long flags;
 	int n;
 

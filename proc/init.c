@@ -82,7 +82,7 @@ static void unpack_initramfs(void)
 }
 
 /* Becomes process 1. Returns only into user mode. */
-int start_init(void *unused)
+int start_init(void *unused_arg)
 {
 	static const char *const fallback[] = { "/sbin/init", "/etc/init", "/bin/init", "/bin/sh" };
 	char name[128];

@@ -19,4 +19,8 @@ for nr in sorted(numbers):
 print('\t.section .rodata, "a"\n\t.balign 64\n\t.globl sys_call_table, nr_syscalls\nsys_call_table:')
 for nr in range(end):
     print(f"\t.quad sys_{numbers[nr]}" if nr in numbers else "\t.quad sys_ni")
-print(f'nr_syscalls:\n\t.quad {end}\n\t.section .note.GNU-stack, "", @progbits')
+print(f'nr_syscalls:\n\t.quad {end}')
+print('\t.globl sys_call_names\nsys_call_names:\t/* one string a number, in order */')
+for nr in range(end):
+    print(f'\t.asciz "{numbers.get(nr, "")}"')
+print('\t.section .note.GNU-stack, "", @progbits')

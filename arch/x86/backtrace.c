@@ -3,16 +3,16 @@
  */
 #include <arch/page.h>
 #include <arch/layout.h>
+#include <arch/mmu.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 
-bool kernel_address_readable(vaddr_t addr) weak;
 
 static bool plausible(vaddr_t fp)
 {
 	if (fp < page_offset_base || fp % 8 || fp > -4096UL)
 		return false;
-	return !kernel_address_readable || (kernel_address_readable(fp) && kernel_address_readable(fp + 8));
+	return kernel_address_readable(fp) && kernel_address_readable(fp + 8);
 }
 
 void backtrace_print(vaddr_t fp, vaddr_t pc)

@@ -13,8 +13,7 @@
 #define KEYBOARD_PORT		0x64
 #define RESET_PORT		0xcf9
 
-bool acpi_power_off(void) weak;
-void cpu_stop_others(void) weak;
+bool acpi_power_off(void);
 
 static noreturn void halt_for_ever(void)
 {
@@ -36,7 +35,7 @@ noreturn void machine_exit(enum machine_exit_code code)
 {
 	irq_disable();
 	outl(DEBUG_EXIT_PORT, code);
-	if (code == MACHINE_EXIT_OK && acpi_power_off)
+	if (code == MACHINE_EXIT_OK)
 		acpi_power_off();
 	if (code == MACHINE_EXIT_REBOOT || code == MACHINE_EXIT_OK ||
 	    (code == MACHINE_EXIT_PANIC && cmdline_has("panic")))
@@ -47,8 +46,7 @@ noreturn void machine_exit(enum machine_exit_code code)
 static noreturn void end(enum machine_exit_code code)
 {
 	irq_disable();
-	if (cpu_stop_others)
-		cpu_stop_others();
+	cpu_stop_others();
 	machine_exit(code);
 }
 

@@ -231,38 +231,3 @@ void return_to_user_slow(struct trapframe *f)
 		irq_disable();
 	}
 }
-
-/* ---- until the layers above define them --------------------------------------------------------------------- */
-weak void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code)
-{
-	if (trap_from_user(f) || !trap_fixup(f))
-		trap_oops(f, "page fault without mm", addr);
-}
-
-weak void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int trapno, unsigned long err)
-{
-	trap_oops(f, "user exception without proc", addr);
-}
-
-weak void user_return_work(struct trapframe *f)
-{
-	current->work = 0;
-}
-
-weak void sched_timer_interrupt(bool from_user)
-{
-}
-
-weak void sched_first_run(struct task *prev)
-{
-}
-
-weak noreturn void task_exit(int code)
-{
-	panic("task_exit(%d) without proc", code);
-}
-
-weak long syscall_unknown(void)
-{
-	return -38;
-}

@@ -11,13 +11,22 @@ struct boot_info;
 /* Called by the machine layer once boot_info is filled. Becomes the boot CPU's idle task. */
 noreturn void kernel_main(void);
 
-/* The first user process, started by proc/: finds and executes init. */
-int start_init(void *unused);
+/* The stages kernel_main() calls, in this order. A border: upper layers define most of them. */
+void memblock_init(const struct boot_info *b);	/* RAM from the map; image and initramfs reserved */
+void page_alloc_init(void);
+void slab_init(void);
+void vmalloc_init(void);
+void ledger_init(void);
+void sched_init(void);
+void workqueue_init(void);
+void sched_start_first(int (*fn)(void *));	/* makes the thread that becomes process 1 */
+noreturn void sched_idle_loop(void);
+/* In that thread: */
+void mm_init(void);
+void vfs_init(void);
+int start_init(void *unused);			/* finds and executes init; returns into user mode */
 
-/*
- * Start order (kernel/main.c). Each is defined by its subsystem; one that does not exist yet is skipped.
- * Files that only need to register something use  initcall(fn, stage)  instead of a line there.
- */
+/* Files that only need to register something use  initcall(fn, stage)  instead of a line there. */
 enum initcall_stage { INIT_CORE, INIT_FS, INIT_DRIVER, INIT_LATE };
 typedef int (*initcall_fn)(void);
 #define INITCALL_SECTION_(stage) ".initcalls." #stage

@@ -10,4 +10,15 @@
 #define QUIRE_LINUX_RELEASE	"6.1.0-quire"
 #define QUIRE_VERSION_TEXT	"#1 Quire " QUIRE_VERSION
 
+#ifdef __clang__
+#define COMPILER_NAME		"clang " __clang_version__
+#else
+#define COMPILER_NAME		"gcc " __VERSION__
+#endif
+#ifdef DEBUG
+#define DEBUG_NAME		", debug"
+#else
+#define DEBUG_NAME		""
+#endif
+
 #endif
