@@ -91,6 +91,21 @@ static bool is_microvm(const struct options *o)
 	return !strncmp(o->machine, "microvm", 7);
 }
 
+/* More than the host may have: reserve nothing, the guest touches what it needs. */
+static void add_memory(struct qemu_args *a, const struct options *o)
+{
+	unsigned long long mib = o->mem_bytes >> 20;
+
+	arg(a, "-m");
+	arg(a, "%lluM", mib);
+	if (mib <= 4096)
+		return;
+	arg(a, "-object");
+	arg(a, "memory-backend-ram,id=ram,size=%lluM,reserve=off", mib);
+	arg(a, "-machine");
+	arg(a, "memory-backend=ram");
+}
+
 static void add_machine(struct qemu_args *a, const struct options *o, const struct accel_choice *accel)
 {
 	arg(a, "-M");
@@ -117,8 +132,7 @@ static void add_machine(struct qemu_args *a, const struct options *o, const stru
 		arg(a, accel->kvm ? "host" : "max,-erms,-fsrm,-la57");
 	arg(a, "-smp");
 	arg(a, "%u", o->cpus);
-	arg(a, "-m");
-	arg(a, "%lluM", (unsigned long long)(o->mem_bytes >> 20));
+	add_memory(a, o);
 	if (o->deterministic) {
 		arg(a, "-icount");
 		arg(a, "shift=0,sleep=off");

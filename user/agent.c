@@ -313,13 +313,16 @@ static void finish_output(struct stream *s, int port_fd)
 static void end_all_processes(void)
 {
 	kill(-1, SIGKILL);
-	for (int tries = 0; tries < 200; tries++) {
+	for (int tries = 0; tries < 2000;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
 		if (pid < 0 && errno == ECHILD)
 			return;
-		if (pid == 0)
-			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+		if (pid > 0)
+			continue;
+		beat();
+		tries++;
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
 	send_text(WIRE_NOTE, "some processes do not end");
 }
