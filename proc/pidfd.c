@@ -7,6 +7,7 @@
 #include <abi/errno.h>
 #include <abi/sched.h>
 #include <fs/fs.h>
+#include <fs/procfs.h>
 #include <kernel/syscall.h>
 #include <lib/text.h>
 #include <asm/poll.h>
@@ -59,8 +60,16 @@ static struct process *pidfd_process(int fd)
 
 	if (!f)
 		return NULL;
-	if (f->ops == &pidfd_ops)
+	if (f->ops == &pidfd_ops) {
 		p = process_get(f->priv);
+	} else {
+		struct task *t = proc_dir_task(f);	/* a descriptor of the directory /proc/PID serves as well */
+
+		if (t) {
+			p = process_get(t->process);
+			task_put(t);
+		}
+	}
 	file_put(f);
 	return p;
 }

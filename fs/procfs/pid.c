@@ -26,6 +26,11 @@ struct pid_node {
 	const struct proc_pid_file *file;
 };
 
+static struct pid_node *node(const struct inode *i)
+{
+	return i->priv;
+}
+
 /* Tables that proc/ registered, in order; an entry's number is its place in all of them. */
 static struct { const struct proc_pid_file *files; unsigned nr; } tables[MAX_TABLES];
 static unsigned nr_tables;
@@ -71,9 +76,13 @@ struct task *task_id_get(const struct task_id *id)
 	return t;
 }
 
-static struct pid_node *node(const struct inode *i)
+struct task *proc_dir_task(const struct file *f)
 {
-	return i->priv;
+	struct inode *i = f->inode;
+
+	if (!i || i->sb->magic != PROC_MAGIC || !inode_is_pid(i) || node(i)->kind != PID_DIR)
+		return NULL;
+	return task_id_get(&node(i)->id);
 }
 
 /* ---- inodes ---- */

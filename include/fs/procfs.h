@@ -51,6 +51,9 @@ struct task *proc_next_thread(int pid, int after_tid);
 void proc_task_owner(struct task *t, u32 *uid, u32 *gid);
 struct files *proc_task_files(struct task *t);			/* a reference, or NULL when it exited: for fd/ and fdinfo/ */
 
+/* The process whose /proc/PID directory f is, with a reference; NULL when f is something else or the process is gone. */
+struct task *proc_dir_task(const struct file *f);
+
 /* The same for sysfs: path below /sys. */
 void sysfs_register(const struct proc_file *f);
 void sysfs_mkdir(const char *path);
