@@ -305,11 +305,20 @@ struct page *vmalloc_to_page(const void *p)
 
 /* ---- kernel stacks -------------------------------------------------------------------------------------------- */
 
-/* Who pays for a cached stack changes with its user. */
-static void recharge_stack(void *stack, owner_t to)
+/*
+ * The lowest words of a stack in use say who pays for it, and that nothing has run down to them. Its frames name the
+ * machine; the ledger shifts what they cost when the stack changes hands, without a look at the page tables.
+ */
+#define STACK_MAGIC	0x5afe57ac00000000ull
+
+static void *stack_hand_out(void *stack)
 {
-	for (unsigned i = 0; i < KSTACK_PAGES; i++)
-		ledger_page_recharge(vmalloc_to_page((char *)stack + i * PAGE_SIZE), to);
+	owner_t owner = current->owner;
+
+	*(u64 *)stack = STACK_MAGIC | owner;
+	ledger_owner_shift(OWNER_MACHINE, owner, KSTACK_PAGES);
+	vm_stat_add(NR_KSTACK_PAGES, KSTACK_PAGES);
+	return stack;
 }
 
 void *kstack_alloc_at(struct alloc_site *site)
@@ -317,30 +326,29 @@ void *kstack_alloc_at(struct alloc_site *site)
 	struct kstack_cache *c = this_cpu_ptr(kstack_cache);
 	void *s;
 
-	if (c->count && !atomic_read(&alloc_fail_countdown)) {
-		s = c->stack[--c->count];
-		recharge_stack(s, current ? current->owner : OWNER_MACHINE);
-	} else {
-		s = vmalloc_at(KSTACK_SIZE, GFP_KERNEL, ACCT_KSTACK, site);
-	}
-	if (s)
-		vm_stat_add(NR_KSTACK_PAGES, KSTACK_PAGES);
-	return s;
+	if (c->count && !atomic_read(&alloc_fail_countdown))
+		return stack_hand_out(c->stack[--c->count]);
+	s = vmalloc_at(KSTACK_SIZE, GFP_KERNEL | GFP_NOACCOUNT, ACCT_KSTACK, site);
+	return s ? stack_hand_out(s) : NULL;
 }
 
 void kstack_free(void *stack)
 {
 	struct kstack_cache *c = this_cpu_ptr(kstack_cache);
+	u64 word;
 
 	if (!stack)
 		return;
+	word = *(u64 *)stack;
+	if ((word & ~0xffffull) != STACK_MAGIC)
+		panic("the kernel stack at %p overflowed", stack);
+	*(u64 *)stack = 0;
+	ledger_owner_shift((owner_t)word, OWNER_MACHINE, KSTACK_PAGES);
 	vm_stat_add(NR_KSTACK_PAGES, -(long)KSTACK_PAGES);
-	if (c->count < (nr_total_pages() < 16384 ? 1 : KSTACK_CACHE)) {
-		recharge_stack(stack, OWNER_MACHINE);
+	if (c->count < (nr_total_pages() < 16384 ? 1 : KSTACK_CACHE))
 		c->stack[c->count++] = stack;
-		return;
-	}
-	vfree(stack);
+	else
+		vfree(stack);
 }
 
 /* Give cached stacks of this CPU back. */
@@ -423,7 +431,8 @@ int vmalloc_report(struct text *out)
 }
 
 /* For the audit: each mapped page of each area, and the areas' own rules. */
-void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page *p, enum account account))
+void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page *p, enum account account),
+		  void (*stack)(struct audit *a, owner_t owner, long frames))
 {
 	vaddr_t last = space_start;
 	unsigned long bad = 0, lazy = 0;
@@ -435,6 +444,9 @@ void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page
 		last = a->end;
 		if (a->kind == AREA_LAZY)
 			lazy += (a->end - a->start) >> PAGE_SHIFT;
+		if (a->kind == AREA_PAGES && a->account == ACCT_KSTACK && a->site &&
+		    (*(u64 *)a->start & ~0xffffull) == STACK_MAGIC)
+			stack(audit, (owner_t)*(u64 *)a->start, KSTACK_PAGES);
 		for (vaddr_t v = a->start; a->kind == AREA_PAGES && v < a->end - PAGE_SIZE; v += PAGE_SIZE) {
 			struct page *p = vmalloc_to_page((void *)v);
 

@@ -48,26 +48,23 @@ enum ledger_space ledger_account_space(enum account a)
 	return accounts[a].space;
 }
 
-static long at(const long *frames, long used, enum account a)
-{
-	return a == ACCT_FREE ? ledger_books.ram - used : frames[a];
-}
-
 long ledger_frames(enum account a)
 {
-	return at(ledger_books.frames, ledger_books.used, a);
+	return a == ACCT_FREE ? ledger_books.ram - ledger_books.used : ledger_books.account[a].frames;
 }
 
 long ledger_peak(enum account a)
 {
-	return a == ACCT_FREE ? ledger_frames(a) : ledger_books.peak[a];
+	return a == ACCT_FREE ? ledger_frames(a) : max(ledger_books.account[a].peak, ledger_books.account[a].frames);
 }
 
 long ledger_at_machine_peak(enum account a)
 {
 	const struct ledger_books *b = &ledger_books;
 
-	return at(b->at_peak ? b->frames : b->at_peak_frames, b->used_peak, a);
+	if (a == ACCT_FREE)
+		return b->ram - max(b->used_peak, b->used);
+	return b->used > b->used_peak ? b->account[a].frames : b->at_peak_frames[a];
 }
 
 void ledger_note_peak(void)
@@ -75,9 +72,9 @@ void ledger_note_peak(void)
 	struct ledger_books *b = &ledger_books;
 
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
-		b->at_peak_frames[a] = b->frames[a];
+		b->at_peak_frames[a] = b->account[a].frames;
 	b->peak_time = ktime_get();
-	b->at_peak = false;
+	b->used_peak = b->used;
 }
 
 void ledger_reset_peaks(void)
@@ -86,9 +83,8 @@ void ledger_reset_peaks(void)
 
 	spin_lock(&b->lock);
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
-		b->peak[a] = b->frames[a];
-	b->used_peak = b->used;
-	b->at_peak = true;
+		b->account[a].peak = b->account[a].frames;
+	ledger_note_peak();
 	spin_unlock(&b->lock);
 }
 
@@ -105,12 +101,12 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 	if (from == to)
 		return;
 	spin_lock(&b->lock);
-	if (b->at_peak && to == ACCT_FREE)
+	if (b->used > b->used_peak && to == ACCT_FREE)
 		ledger_note_peak();
-	b->frames[from] -= n;
-	b->frames[to] += n;
-	if (b->frames[to] > b->peak[to])
-		b->peak[to] = b->frames[to];
+	if (b->account[from].frames > b->account[from].peak)
+		b->account[from].peak = b->account[from].frames;
+	b->account[from].frames -= n;
+	b->account[to].frames += n;
 	if (to == ACCT_FREE)
 		b->used -= n;
 	spin_unlock(&b->lock);
@@ -121,14 +117,13 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 void ledger_page_recharge(struct page *page, owner_t to)
 {
 #ifndef NO_LEDGER
-	struct ledger_owner *o = &ledger_owners[to];
+	struct ledger_owner *o = &ledger_owners[page->owner];
 
 	if (page->owner == to)
 		return;
 	spin_lock(&ledger_books.lock);
-	ledger_owners[page->owner].frames--;
-	if (++o->frames > o->peak)
-		o->peak = o->frames;
+	ledger_fall(&o->frames, &o->peak, 1);
+	ledger_owners[to].frames++;
 	page->owner = to;
 	spin_unlock(&ledger_books.lock);
 #endif

@@ -260,6 +260,15 @@ static void vmalloc_page(struct audit *a, struct page *p, enum account account)
 	expect_of(a, "vmalloc page", ledger_account_name(account), account, p->account);
 }
 
+/* A stack's frames name the machine, its lowest word the owner who pays. */
+static void kernel_stack(struct audit *a, owner_t owner, long frames)
+{
+#ifndef NO_LEDGER
+	a->owner[OWNER_MACHINE] -= frames;
+	a->owner[owner] += frames;
+#endif
+}
+
 /* Tables below `table`, which is of `level`; entries of user tables are counted page by page. */
 static long walk_table(struct audit *a, const pte_t *table, unsigned level, unsigned first, unsigned end, bool user)
 {
@@ -358,9 +367,9 @@ static void audit_once(void *arg)
 		walk_zone(a, &zones[i]);
 	walk_stacks(a);
 	walk_frames(a);
+	vmalloc_walk(a, vmalloc_page, kernel_stack);
 	compare_books(a);
 	walk_slabs(a);
-	vmalloc_walk(a, vmalloc_page);
 	audit_expect(a, "vmalloc frames", a->account[ACCT_VMALLOC], a->walked[ACCT_VMALLOC]);
 	audit_expect(a, "kernel stack frames", a->account[ACCT_KSTACK], a->walked[ACCT_KSTACK]);
 	walk_page_tables(a);

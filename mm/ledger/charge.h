@@ -4,8 +4,9 @@
  * One small lock guards the books. A lock and plain additions are as cheap as two atomic additions, and only a lock
  * can keep "all accounts at the moment of the peak" consistent.
  *
- * The state at the peak is not copied at each new maximum (while memory fills up, that is every allocation): `at_peak` says
- * that the books show the peak right now, and whoever first takes something out copies them before.
+ * A maximum is noted when a number is about to fall, not each time it rises: until then the number itself is the maximum. So
+ * taking memory costs five additions, exact peaks are paid for when it is given back (many pages at a time), and whoever
+ * asks for a peak takes the larger of the two. The copy of all accounts at the machine's peak works the same way.
  */
 #ifndef MM_LEDGER_CHARGE_H
 #define MM_LEDGER_CHARGE_H
@@ -19,11 +20,11 @@ struct ledger_owner {			/* hot half; names are in owners.c */
 
 struct ledger_books {
 	spinlock_t	lock;			/* LOCK_LEDGER */
-	bool		at_peak;		/* used == used_peak and at_peak_frames is stale */
-	long		used, used_peak;	/* frames in all accounts but FREE */
+	long		used, used_peak;	/* frames in all accounts but FREE; used > used_peak: not noted yet */
 	long		ram;			/* frames in all accounts */
-	long		frames[NR_ACCOUNTS];	/* FREE is derived: ram - used */
-	long		peak[NR_ACCOUNTS];
+	struct {
+		long	frames, peak;
+	} account[NR_ACCOUNTS];			/* FREE is derived: ram - used */
 	long		at_peak_frames[NR_ACCOUNTS];
 	ktime_t		peak_time;
 };
@@ -33,7 +34,7 @@ extern struct ledger_owner *ledger_owners;
 extern struct alloc_site *ledger_site_base;	/* site of id 1 */
 extern unsigned ledger_nr_sites;		/* of the kernel; modules' are found by ledger_site_slow() */
 struct alloc_site *ledger_site_slow(unsigned id);
-void ledger_note_peak(void);		/* copies the books; lock held */
+void ledger_note_peak(void);		/* used is at its maximum: copies the books; lock held */
 
 static always_inline struct alloc_site *ledger_site(unsigned id)
 {
@@ -44,51 +45,49 @@ static always_inline struct alloc_site *ledger_site(unsigned id)
 
 static always_inline void ledger_add_locked(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
-	struct ledger_books *b = &ledger_books;
-	struct ledger_owner *o = &ledger_owners[owner];
-	long now;
-
-	now = b->frames[a] += n;
-	if (now > b->peak[a])
-		b->peak[a] = now;
-	now = b->used += n;
-	if (now > b->used_peak) {
-		b->used_peak = now;
-		b->at_peak = true;
-	}
-	now = o->frames += n;
-	if (now > o->peak)
-		o->peak = now;
+	ledger_books.account[a].frames += n;
+	ledger_books.used += n;
+	ledger_owners[owner].frames += n;
 	site->calls++;
-	now = site->bytes += n << PAGE_SHIFT;
-	if (now > site->peak_bytes)
-		site->peak_bytes = now;
+	site->bytes += n << PAGE_SHIFT;
+}
+
+/* *now falls by n. */
+static always_inline void ledger_fall(long *now, long *peak, long n)
+{
+	if (*now > *peak)
+		*peak = *now;
+	*now -= n;
 }
 
 static always_inline void ledger_sub_locked(const struct page *p, long n)
 {
 	struct ledger_books *b = &ledger_books;
+	struct ledger_owner *o = &ledger_owners[p->owner];
 
-	if (unlikely(b->at_peak))
+	if (unlikely(b->used > b->used_peak))
 		ledger_note_peak();
-	b->frames[p->account] -= n;
 	b->used -= n;
-	ledger_owners[p->owner].frames -= n;
-	if (likely(p->site))
-		ledger_site(p->site)->bytes -= n << PAGE_SHIFT;
+	ledger_fall(&b->account[p->account].frames, &b->account[p->account].peak, n);
+	ledger_fall(&o->frames, &o->peak, n);
+	if (likely(p->site)) {
+		struct alloc_site *s = ledger_site(p->site);
+
+		ledger_fall(&s->bytes, &s->peak_bytes, n << PAGE_SHIFT);
+	}
 }
 
 #else
 
 static always_inline void ledger_add_locked(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
-	ledger_books.frames[a] += n;
+	ledger_books.account[a].frames += n;
 	ledger_books.used += n;
 }
 
 static always_inline void ledger_sub_locked(const struct page *p, long n)
 {
-	ledger_books.frames[p->account] -= n;
+	ledger_books.account[p->account].frames -= n;
 	ledger_books.used -= n;
 }
 
@@ -106,6 +105,19 @@ static always_inline void ledger_sub(const struct page *p, long n)
 	spin_lock(&ledger_books.lock);
 	ledger_sub_locked(p, n);
 	spin_unlock(&ledger_books.lock);
+}
+
+/* Frames whose struct page names the machine are paid by `to` instead of `from`: kernel stacks change hands this way. */
+static inline void ledger_owner_shift(owner_t from, owner_t to, long n)
+{
+#ifndef NO_LEDGER
+	struct ledger_owner *o = &ledger_owners[from];
+
+	spin_lock(&ledger_books.lock);
+	ledger_fall(&o->frames, &o->peak, n);
+	ledger_owners[to].frames += n;
+	spin_unlock(&ledger_books.lock);
+#endif
 }
 
 /* Before the first page is handed out: sites get their numbers, boot's claims their accounts. */

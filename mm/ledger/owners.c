@@ -41,7 +41,7 @@ void ledger_start(void)
 	u8 *table;
 
 	spin_lock_init(&ledger_books.lock, "ledger", LOCK_LEDGER);
-	memset(ledger_books.frames, 0, sizeof(ledger_books.frames));
+	memset(ledger_books.account, 0, sizeof(ledger_books.account));
 	ledger_site_base = __start_alloc_sites;
 	ledger_nr_sites = (unsigned)(__stop_alloc_sites - __start_alloc_sites);
 	for (unsigned i = 0; i < ledger_nr_sites; i++)
@@ -92,6 +92,15 @@ static void sweep(void)
 			names[o].kind = OWNER_FREE;
 }
 
+static inline void set_name(struct ledger_owner_name *n, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof(n->name) - 1 && name[i]; i++)
+		n->name[i] = name[i];
+	n->name[i] = '\0';
+}
+
 owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name)
 {
 	unsigned o;
@@ -108,7 +117,7 @@ owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name)
 		names[o].kind = (u8)kind;
 		names[o].released = false;
 		names[o].id = id;
-		strscpy(names[o].name, name, sizeof(names[o].name));
+		set_name(&names[o], name);
 		ledger_owners[o].peak = 0;
 		hint = o + 1;
 	}
@@ -119,7 +128,7 @@ owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name)
 void ledger_owner_rename(owner_t o, const char *name)
 {
 	if (o)
-		strscpy(names[o].name, name, sizeof(names[o].name));
+		set_name(&names[o], name);
 }
 
 void ledger_owner_release(owner_t o)
@@ -151,7 +160,7 @@ const struct ledger_owner_name *ledger_owner_name(unsigned o)
 void ledger_start(void)
 {
 	spin_lock_init(&ledger_books.lock, "ledger", LOCK_LEDGER);
-	memset(ledger_books.frames, 0, sizeof(ledger_books.frames));
+	memset(ledger_books.account, 0, sizeof(ledger_books.account));
 }
 void ledger_init(void) { }
 struct alloc_site *ledger_site_slow(unsigned id) { return NULL; }
@@ -172,5 +181,5 @@ long ledger_owner_frames(owner_t o)
 
 long ledger_owner_peak(owner_t o)
 {
-	return ledger_owners ? ledger_owners[o].peak : 0;
+	return ledger_owners ? max(ledger_owners[o].peak, ledger_owners[o].frames) : 0;
 }

@@ -23,22 +23,22 @@ static const char *const space_names[] = {
 static void report_accounts(struct text *out)
 {
 	struct ledger_books b;
-	const long *peak;
+	bool at_peak;
 
 	spin_lock(&ledger_books.lock);
 	b = ledger_books;
 	spin_unlock(&ledger_books.lock);
-	peak = b.at_peak ? b.frames : b.at_peak_frames;
+	at_peak = b.used > b.used_peak;
+	b.used_peak = max(b.used, b.used_peak);
 	text_printf(out, "ram_frames %ld\npage_size %lu\nused_now %ld\nused_peak %ld\npeak_time_ns %lld\nnow_time_ns %lld\n",
-		    b.ram, PAGE_SIZE, b.used, b.used_peak, (long long)(b.at_peak ? ktime_get() : b.peak_time),
+		    b.ram, PAGE_SIZE, b.used, b.used_peak, (long long)(at_peak ? ktime_get() : b.peak_time),
 		    (long long)ktime_get());
-	for (unsigned a = 0; a < NR_ACCOUNTS; a++) {
-		bool is_free = a == ACCT_FREE;
-
+	b.account[ACCT_FREE].frames = b.account[ACCT_FREE].peak = b.ram - b.used;
+	b.at_peak_frames[ACCT_FREE] = b.ram - b.used_peak;
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		text_printf(out, "account %s %s %ld %ld %ld\n", ledger_account_name(a), space_names[ledger_account_space(a)],
-			    is_free ? b.ram - b.used : b.frames[a], is_free ? b.ram - b.used : b.peak[a],
-			    is_free ? b.ram - b.used_peak : peak[a]);
-	}
+			    b.account[a].frames, max(b.account[a].frames, b.account[a].peak),
+			    at_peak ? b.account[a].frames : b.at_peak_frames[a]);
 }
 
 static void report_slabs(struct text *out)

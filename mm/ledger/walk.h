@@ -6,7 +6,8 @@
 
 struct page;
 
-void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page *p, enum account account));
+void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page *p, enum account account),
+		  void (*stack)(struct audit *a, owner_t owner, long frames));
 void ledger_walk_slab_owners(void);
 
 #endif

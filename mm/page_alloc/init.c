@@ -149,7 +149,7 @@ static void hand_over(void)
 		last = r.end >> PAGE_SHIFT;
 		ram_pages += (r.end - r.start) >> PAGE_SHIFT;
 		count_present(&r);
-		ledger_books.frames[r.account] += (long)((r.end - r.start) >> PAGE_SHIFT);
+		ledger_books.account[r.account].frames += (long)((r.end - r.start) >> PAGE_SHIFT);
 		if (r.account == ACCT_FREE)
 			buddy_give_range(r.start >> PAGE_SHIFT, r.end >> PAGE_SHIFT);
 		else
@@ -214,7 +214,7 @@ void page_alloc_init(void)
 	map_page_array();
 	hand_over();
 	ledger_books.ram = (long)ram_pages;
-	ledger_books.used = (long)ram_pages - ledger_books.frames[ACCT_FREE];
+	ledger_books.used = (long)ram_pages - ledger_books.account[ACCT_FREE].frames;
 	ledger_reset_peaks();
 	sysctl_min_free_kbytes = clamp(int_sqrt(nr_total_pages() * (PAGE_SIZE / 1024) * 16), 128UL, 262144UL);
 	zones_set_watermarks();

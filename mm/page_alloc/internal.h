@@ -20,9 +20,9 @@ void buddy_give_range(pfn_t start, pfn_t end);		/* takes the lock itself */
 bool zone_has(const struct zone *z, unsigned long mark, unsigned order, enum zone_type from);
 
 /* pcp.c */
-#define PCP_CAPACITY	64
+#define PCP_CAPACITY	63		/* with the count: 512 bytes */
 struct pcp {
-	unsigned	count;
+	unsigned long	count;
 	struct page	*pages[PCP_CAPACITY];
 };
 struct pcp_set {

@@ -28,7 +28,7 @@ atomic_long_t alloc_fail_countdown;
 void pcp_set_batch(unsigned long total_pages)
 {
 	pcp_batch = (unsigned)clamp(total_pages / 2048, 2UL, 16UL);
-	pcp_high = min(pcp_batch * 4, (unsigned)PCP_CAPACITY);
+	pcp_high = min(pcp_batch * 4, (unsigned)PCP_CAPACITY - 1);
 }
 
 /* True when the test hook wants this allocation to fail. */
@@ -45,9 +45,7 @@ static always_inline bool injected_failure(void)
 /* A page leaves for its holder: count it and clear what the last holder left. */
 static always_inline owner_t issue_owner(gfp_t gfp)
 {
-	struct task *t = current;
-
-	return !t || (gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : t->owner;
+	return unlikely(gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : current->owner;
 }
 
 /* Account, type, owner and site in one store. */
@@ -109,28 +107,44 @@ static noinline struct page *alloc_block(gfp_t gfp, unsigned order, enum account
 	return p;
 }
 
-struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+static always_inline struct page *issue_one(struct page *p, gfp_t gfp, enum account account, struct alloc_site *site)
 {
-	enum migratetype mt = gfp_migratetype(gfp);
-	struct pcp *l = &this_cpu_ptr(pcp_set)->of[mt];
+	owner_t owner = issue_owner(gfp);
+
+	debug_assert(p->account == ACCT_FREE && !page_refs(p));
+	issue(p, account, owner, site, gfp_migratetype(gfp));
+	ledger_add(account, owner, site, 1);
+	vm_event_add(PGALLOC, 1);
+	if (gfp & GFP_ZERO)
+		clear_page(page_address(p));
+	return p;
+}
+
+/* Everything that a page from the stack does not serve. */
+static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+{
+	struct pcp *l;
 	struct page *p;
-	owner_t owner;
 
 	if (injected_failure())
 		return NULL;
-	if (unlikely(order || (gfp & (GFP_DMA | GFP_DMA32))))
+	if (order || (gfp & (GFP_DMA | GFP_DMA32)))
 		return alloc_block(gfp, order, account, site);
-	p = likely(l->count) ? l->pages[--l->count] : refill(l, gfp);
-	if (unlikely(!p))
-		return NULL;
-	debug_assert(p->account == ACCT_FREE && !page_refs(p));
-	owner = issue_owner(gfp);
-	issue(p, account, owner, site, mt);
-	ledger_add(account, owner, site, 1);
-	if (gfp & GFP_ZERO)
-		clear_page(page_address(p));
-	vm_event_add(PGALLOC, 1);
-	return p;
+	l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
+	p = l->count ? l->pages[--l->count] : refill(l, gfp);
+	return p ? issue_one(p, gfp, account, site) : NULL;
+}
+
+struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+{
+	struct pcp *l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
+	unsigned long n = l->count;
+
+	if (unlikely(!n) || unlikely(order) || unlikely(gfp & (GFP_DMA | GFP_DMA32)) ||
+	    unlikely(atomic_read(&alloc_fail_countdown)))
+		return alloc_slow(gfp, order, account, site);
+	l->count = --n;
+	return issue_one(l->pages[n], gfp, account, site);
 }
 
 unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site)
@@ -166,7 +180,7 @@ static void drain(struct pcp *l, unsigned n)
 {
 	struct zone *z = NULL;
 
-	n = min(n, l->count);
+	n = min(n, (unsigned)l->count);
 	for (unsigned i = 0; i < n; i++) {
 		struct zone *home = page_zone(l->pages[i]);
 

@@ -20,15 +20,17 @@ DECLARE_PER_CPU(struct slab_cpu, slab_cpus[MAX_CACHES]);
 
 struct slab_cache {
 	/* hot, constant after creation */
-	unsigned		id;		/* place in slab_cpus and slab_caches */
+	struct slab_cpu		*cpu;		/* boot CPU's; this_cpu_ptr(*cpu) is ours */
+	vaddr_t			base_mask;	/* address of an object -> of its slab */
 	u32			reciprocal;	/* 2^32 / slot_size, rounded up: index = offset * reciprocal >> 32 */
 	u32			tags_at;	/* offset of the side table in the slab; 0: in struct page (large objects) */
-	u32			slab_bytes;
 	u32			object_size;
 	u32			free_at;	/* where in a free object the link to the next one is */
 	u32			cpu_limit;	/* objects a CPU's stack may hold */
 	u32			slot_size;
 	/* cold */
+	u32			slab_bytes;
+	unsigned		id;		/* place in slab_cpus and slab_caches */
 	spinlock_t		lock;		/* LOCK_SLAB: lists and counts below, and slab_free, slab_inuse of its slabs */
 	struct list		partial;	/* some objects free */
 	struct list		full;		/* none free */
@@ -49,7 +51,7 @@ extern unsigned slab_nr_caches;		/* highest id in use + 1; holes are NULL */
 /* The word that says who holds an object: owner | site << 16; 0 while it is free. */
 static inline u32 *slab_tag(const struct slab_cache *c, const void *obj)
 {
-	vaddr_t base = (vaddr_t)obj & ~(vaddr_t)(c->slab_bytes - 1);
+	vaddr_t base = (vaddr_t)obj & c->base_mask;
 
 	if (unlikely(!c->tags_at))
 		return &virt_to_page(obj)->slab_tags[((vaddr_t)obj & (PAGE_SIZE - 1)) != 0];
@@ -61,7 +63,7 @@ static inline void *slab_object(const struct slab_cache *c, struct page *slab, u
 }
 static inline struct page *slab_of(const struct slab_cache *c, const void *obj)
 {
-	return virt_to_page((vaddr_t)obj & ~(vaddr_t)(c->slab_bytes - 1));
+	return virt_to_page((vaddr_t)obj & c->base_mask);
 }
 
 /* fn for each slab of the cache, under its lock. */

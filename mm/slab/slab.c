@@ -130,11 +130,11 @@ static struct page *slab_put(struct slab_cache *c, void *obj)
 
 static inline struct slab_cpu *this_slab_cpu(const struct slab_cache *c)
 {
-	return this_cpu_ptr(slab_cpus[c->id]);
+	return this_cpu_ptr(*c->cpu);
 }
 
 /* Fill this CPU's empty stack. False when out of memory. May sleep, so the CPU may change. */
-static bool refill(struct slab_cache *c, gfp_t gfp)
+static noinline bool refill(struct slab_cache *c, gfp_t gfp)
 {
 	struct page *s, *fresh = NULL;
 	struct slab_cpu *cpu;
@@ -198,33 +198,41 @@ static noinline bool fail_this_one(void)
 static always_inline void tag_object(struct slab_cache *c, void *obj, gfp_t gfp, struct alloc_site *site)
 {
 #ifndef NO_LEDGER
-	struct task *t = current;
-	u32 owner = !t || (gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : t->owner;
+	u32 owner = unlikely(gfp & GFP_NOACCOUNT) ? OWNER_MACHINE : current->owner;
 
 	*slab_tag(c, obj) = owner | (u32)site->id << 16;
 	WRITE_ONCE(site->calls, READ_ONCE(site->calls) + 1);	/* CPUs may lose a few to each other */
 #endif
 }
 
-void *slab_alloc_at(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
+static always_inline void *take(struct slab_cache *c, struct slab_cpu *cpu, gfp_t gfp, struct alloc_site *site)
 {
-	struct slab_cpu *cpu = this_slab_cpu(c);
-	void *obj;
+	void *obj = cpu->free;
 
-	if (unlikely(atomic_read(&alloc_fail_countdown)) && fail_this_one())
-		return NULL;
-	while (unlikely(!(obj = cpu->free))) {
-		if (!refill(c, gfp))
-			return NULL;
-		cpu = this_slab_cpu(c);
-	}
 	cpu->free = *(void **)((u8 *)obj + c->free_at);
 	cpu->count--;
 	slab_debug_alloc(c, obj, site);
 	tag_object(c, obj, gfp, site);
-	if (gfp & GFP_ZERO)
-		memset(obj, 0, c->object_size);
-	return obj;
+	return gfp & GFP_ZERO ? memset(obj, 0, c->object_size) : obj;
+}
+
+static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
+{
+	if (atomic_read(&alloc_fail_countdown) && fail_this_one())
+		return NULL;
+	while (!this_slab_cpu(c)->free)
+		if (!refill(c, gfp))
+			return NULL;
+	return take(c, this_slab_cpu(c), gfp, site);
+}
+
+void *slab_alloc_at(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
+{
+	struct slab_cpu *cpu = this_slab_cpu(c);
+
+	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)))
+		return alloc_slow(c, gfp, site);
+	return take(c, cpu, gfp, site);
 }
 
 void slab_free(struct slab_cache *c, void *obj)
@@ -279,6 +287,7 @@ static void layout(struct slab_cache *c)
 	c->order = (u8)order;
 	c->objects = (u16)objects_at(c, order);
 	c->slab_bytes = (u32)(PAGE_SIZE << order);
+	c->base_mask = ~((vaddr_t)c->slab_bytes - 1);
 	c->tags_at = c->slab_bytes - c->objects * (u32)sizeof(u32);
 	if (c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE))
 		c->tags_at = 0;
@@ -318,6 +327,7 @@ static bool cache_publish(struct slab_cache *c)
 		id++;
 	if (id < MAX_CACHES) {
 		c->id = id;
+		c->cpu = &slab_cpus[id];
 		slab_caches[id] = c;
 		slab_nr_caches = max(slab_nr_caches, id + 1);
 	}

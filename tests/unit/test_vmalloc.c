@@ -66,6 +66,12 @@ TEST(vmalloc, allocation_fails)
 	}
 }
 
+static void overflow(void *p)
+{
+	*(u64 *)p = 0;
+	kstack_free(p);
+}
+
 static void touch(void *p)
 {
 	*(volatile u8 *)p = 1;
@@ -78,9 +84,10 @@ TEST(vmalloc, stack_guard)
 
 	t_machine(t, 15, 1);
 	stack = kstack_alloc();
-	memset(stack, 1, KSTACK_SIZE);
+	memset(stack + 8, 1, KSTACK_SIZE - 8);
 	EXPECT(t, !vmalloc_to_page(stack - 1));
 	EXPECT(t, !t_panics(touch, stack));
+	EXPECT_PANIC(t, overflow, stack);
 	kstack_free(stack);
 	EXPECT_EQ(t, kstack_alloc() == (void *)stack, true);	/* a free one is kept at hand */
 	kstack_free(stack);
@@ -124,8 +131,8 @@ static void churn_cpu(unsigned cpu, void *arg)
 
 		if (!p || !s)
 			panic("out of memory");
-		*p = *s = cpu * 1000 + i;
-		if (*p != cpu * 1000 + i || *s != *p)
+		*p = s[100] = cpu * 1000 + i;
+		if (*p != cpu * 1000 + i || s[100] != *p)
 			panic("memory shared by mistake");
 		vfree(p);
 		kstack_free(s);
