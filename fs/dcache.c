@@ -145,6 +145,15 @@ struct dentry *dentry_alloc_anon(struct super_block *sb, const char *name)
 	return d;
 }
 
+/* Locks of directories rank below those of files; an inode learns what it is after it was made. */
+static void rank_directory(struct inode *i)
+{
+#ifdef DEBUG
+	if (i && S_ISDIR(i->mode) && i->rwsem.debug.rank == LOCK_INODE)	/* else the file system gave it one */
+		rwsem_init(&i->rwsem, "directory", LOCK_INODE_DIR);
+#endif
+}
+
 struct dentry *d_make_root(struct inode *i)
 {
 	struct dentry *d;
@@ -156,14 +165,19 @@ struct dentry *d_make_root(struct inode *i)
 		inode_put(i);
 		return NULL;
 	}
+	rank_directory(i);
 	d->inode = i;
 	return d;
 }
 
 void d_instantiate(struct dentry *d, struct inode *i)
 {
-	struct bucket *b = bucket_lock(d);
-	struct inode *old = d->inode;
+	struct bucket *b;
+	struct inode *old;
+
+	rank_directory(i);
+	b = bucket_lock(d);
+	old = d->inode;
 
 	smp_wmb();
 	WRITE_ONCE(d->inode, i);

@@ -196,6 +196,27 @@ SYSCALL(readlink, const char __user *name, char __user *buf, int size)
 	return do_readlink(AT_FDCWD, name, buf, size);
 }
 
+/* ---- file handles: no file system here can find a file by one ---- */
+
+SYSCALL(name_to_handle_at, int dirfd, const char __user *name, void __user *handle, int __user *mount_id, int flags)
+{
+	struct path p;
+	int err;
+
+	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = path_at(dirfd, name, flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0, flags, &p);
+	if (err)
+		return err;
+	path_put(p);
+	return -EOPNOTSUPP;
+}
+
+SYSCALL(open_by_handle_at, int mount_fd, void __user *handle, int flags)
+{
+	return capable(CAP_DAC_READ_SEARCH) ? -EOPNOTSUPP : -EPERM;
+}
+
 /* ---- statfs ---- */
 
 static int do_statfs(const struct path *p, struct statfs_k __user *ust)

@@ -44,7 +44,7 @@ int tty_setup(struct tty *t, const char *name, u32 major, u32 minor, const struc
 	mutex_init(&t->read_mutex, "tty_read", LOCK_TTY);
 	waitq_init(&t->read_wait);
 	waitq_init(&t->write_wait);
-	t->termios = t->initial = default_termios;
+	t->termios = default_termios;
 	return 0;
 }
 
@@ -397,6 +397,21 @@ static u32 tty_poll(struct file *f, struct poll_table *pt)
 
 /* ---- settings ---- */
 
+/* TIOCSLCKTRMIOS: bits (and characters) set there keep their value. */
+static void keep_locked(struct tty *t, const struct ktermios *old)
+{
+	const struct ktermios *l = &t->locked_bits;
+	struct ktermios *k = &t->termios;
+
+	k->c_iflag ^= (k->c_iflag ^ old->c_iflag) & l->c_iflag;
+	k->c_oflag ^= (k->c_oflag ^ old->c_oflag) & l->c_oflag;
+	k->c_cflag ^= (k->c_cflag ^ old->c_cflag) & l->c_cflag;
+	k->c_lflag ^= (k->c_lflag ^ old->c_lflag) & l->c_lflag;
+	for (unsigned n = 0; n < NCCS; n++)
+		if (l->c_cc[n])
+			k->c_cc[n] = old->c_cc[n];
+}
+
 static void set_termios(struct tty *t, const struct ktermios *new)
 {
 	struct ktermios old;
@@ -404,6 +419,7 @@ static void set_termios(struct tty *t, const struct ktermios *new)
 	spin_lock(t->lock);
 	old = t->termios;
 	t->termios = *new;
+	keep_locked(t, &old);
 	n_tty_termios_changed(t, &old);
 	if ((old.c_iflag ^ new->c_iflag) & IXON || CC(t, VSTART) != old.c_cc[VSTART] || CC(t, VSTOP) != old.c_cc[VSTOP])
 		t->packet_status = (t->packet_status & ~(unsigned)(TIOCPKT_DOSTOP | TIOCPKT_NOSTOP)) |
@@ -640,6 +656,7 @@ static long simulate_input(struct tty *t, const char __user *arg)
 long tty_ioctl_common(struct tty *t, struct file *f, unsigned cmd, unsigned long arg)
 {
 	void __user *u = (void __user *)arg;
+	struct ktermios k;
 	struct winsize w;
 	int v;
 
@@ -708,6 +725,21 @@ long tty_ioctl_common(struct tty *t, struct file *f, unsigned cmd, unsigned long
 	case TIOCGEXCL:
 		v = t->exclusive;
 		return put_user(v, (int __user *)u);
+	case TIOCGLCKTRMIOS:
+		spin_lock(t->lock);
+		k = t->locked_bits;
+		spin_unlock(t->lock);
+		return copy_to_user(u, &k, sizeof(struct termios)) ? -EFAULT : 0;
+	case TIOCSLCKTRMIOS:
+		if (!capable(CAP_SYS_ADMIN))
+			return -EPERM;
+		memset(&k, 0, sizeof(k));
+		if (copy_from_user(&k, u, sizeof(struct termios)))
+			return -EFAULT;
+		spin_lock(t->lock);
+		t->locked_bits = k;
+		spin_unlock(t->lock);
+		return 0;
 	case TIOCGETD:
 		v = 0;
 		return put_user(v, (int __user *)u);

@@ -40,7 +40,7 @@ struct tty {
 	spinlock_t		own_lock;
 	struct mutex		read_mutex;	/* LOCK_TTY: one reader at a time */
 	struct ktermios		termios;	/* [lock] */
-	struct ktermios		initial;
+	struct ktermios		locked_bits;	/* [lock] TIOCSLCKTRMIOS */
 	struct winsize		winsize;	/* [lock] */
 	struct waitq		read_wait, write_wait;
 	int			session, pgrp;	/* [lock] 0: none */

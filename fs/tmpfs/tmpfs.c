@@ -9,6 +9,7 @@
  * LINUX    huge=, mpol= and the inode-size options are accepted and ignored.
  */
 #include "tmpfs.h"
+#include <kernel/signal.h>
 #include <lib/printf.h>
 #include <lib/text.h>
 #include <linux/falloc.h>
@@ -187,8 +188,10 @@ int tmpfs_fallocate(struct inode *i, int mode, loff_t off, loff_t len)
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > i->data.size) {
 		if ((seals & F_SEAL_GROW))
 			return -EPERM;
-		if ((u64)(off + len) > task_rlimit(current, 1))
+		if ((u64)(off + len) > task_rlimit(current, 1)) {
+			signal_send_current(SIGXFSZ);
 			return -EFBIG;
+		}
 	}
 	err = allocate_range(i, off, len);
 	if (err)
