@@ -81,6 +81,12 @@ static int cpumap_show(struct text *out, void *arg)
 	return 0;
 }
 
+static int one_bit_show(struct text *out, void *arg)
+{
+	text_printf(out, "%lx\n", BIT((unsigned long)arg));
+	return 0;
+}
+
 int meminfo_node_show(struct text *out, void *arg);	/* procfs/machine.c */
 
 static const struct proc_file fixed_files[] = {
@@ -107,11 +113,16 @@ static const struct proc_file fixed_files[] = {
 	{ .path = "kernel/mm/transparent_hugepage/hpage_pmd_size", .mode = 0444, .show = number_show, .arg = (void *)0x200000ul },
 };
 
+/* Files of one CPU: each is alone in its core, all in one package. */
 static void register_cpu(unsigned cpu)
 {
-	static const struct { const char *leaf; bool number; } leaves[] = {
-		{ "topology/core_id", true }, { "topology/physical_package_id", false }, { "topology/thread_siblings_list", true },
-		{ "topology/core_cpus_list", true }, { "online", false } };
+	enum { NUMBER, ONE_BIT, ALL_BITS, ALL_LIST, ZERO, ONE };
+	static const struct { const char *leaf; u8 what; } leaves[] = {
+		{ "topology/core_id", NUMBER }, { "topology/physical_package_id", ZERO }, { "topology/die_id", ZERO },
+		{ "topology/thread_siblings", ONE_BIT }, { "topology/thread_siblings_list", NUMBER },
+		{ "topology/core_cpus", ONE_BIT }, { "topology/core_cpus_list", NUMBER },
+		{ "topology/core_siblings", ALL_BITS }, { "topology/core_siblings_list", ALL_LIST },
+		{ "topology/package_cpus", ALL_BITS }, { "topology/package_cpus_list", ALL_LIST }, { "online", ONE } };
 
 	for (unsigned k = 0; k < ARRAY_SIZE(leaves); k++) {
 		struct proc_file *f = kzalloc(sizeof(*f) + 80, GFP_KERNEL | GFP_NOACCOUNT);
@@ -120,8 +131,21 @@ static void register_cpu(unsigned cpu)
 		if (!f)
 			panic("no memory for /sys");
 		ksnprintf(path, 80, "devices/system/cpu/cpu%u/%s", cpu, leaves[k].leaf);
-		*f = (struct proc_file){ .path = path, .mode = 0444, .show = leaves[k].number ? number_show : fixed_show,
-			.arg = leaves[k].number ? (void *)(unsigned long)cpu : k == 1 ? "0\n" : "1\n" };
+		*f = (struct proc_file){ .path = path, .mode = 0444, .show = number_show, .arg = (void *)(unsigned long)cpu };
+		switch (leaves[k].what) {
+		case ONE_BIT:
+			f->show = one_bit_show;
+			break;
+		case ALL_BITS:
+			f->show = cpumap_show;
+			break;
+		case ALL_LIST:
+			f->show = cpus_show;
+			break;
+		case ZERO: case ONE:
+			f->arg = (void *)(unsigned long)(leaves[k].what == ONE);
+			break;
+		}
 		sysfs_register(f);
 	}
 }

@@ -28,6 +28,7 @@ struct pid_entry {
 spinlock_t tasklist_lock = SPINLOCK_INIT("tasklist", LOCK_TASKLIST);
 int pid_max = 32768;
 int nr_threads_total;
+u64 pids_given_total;
 static int last_pid = 1;		/* 1 is init's, whenever it starts */
 static struct xarray pids;
 static struct slab_cache *pid_cache;
@@ -117,6 +118,7 @@ void pid_attach(struct task *t)
 	assert(e && !e->task);
 	e->task = t;
 	nr_threads_total++;
+	pids_given_total++;
 }
 
 /* The number itself stays until pid_free(). */

@@ -19,8 +19,6 @@
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 
-/* border, defined by proc/: user and system time of all tasks so far, ns; tasks ever made, existing. */
-void proc_totals(u64 *utime, u64 *stime, u64 *forks, unsigned *nr_tasks) weak;
 int filesystems_report(struct text *out);		/* fs/super.c */
 int devices_report(struct text *out) weak;		/* the device table */
 u64 arch_cpu_khz(void) weak;
@@ -52,8 +50,7 @@ static int loadavg_show(struct text *out, void *arg)
 	u64 u, s, forks = 0;
 
 	sched_loadavg(l);
-	if (proc_totals)
-		proc_totals(&u, &s, &forks, &nr);
+	proc_totals(&u, &s, &forks, &nr);
 	for (unsigned i = 0; i < 3; i++)
 		text_printf(out, "%lu.%02lu ", l[i] >> 11, (l[i] & 2047) * 100 >> 11);
 	text_printf(out, "%u/%u %llu\n", sched_nr_running(), nr, (unsigned long long)forks);
@@ -86,8 +83,7 @@ static int stat_show(struct text *out, void *arg)
 	unsigned nr = 0;
 	char name[16];
 
-	if (proc_totals)
-		proc_totals(&u, &s, &forks, &nr);
+	proc_totals(&u, &s, &forks, &nr);
 	share = u * 1024 / max(u + s, (u64)1);
 	cpu_line(out, "cpu ", all - min(idle, all), idle, share);
 	for_each_cpu(cpu) {

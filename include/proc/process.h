@@ -139,6 +139,7 @@ struct list *pgrp_members(int pgrp);		/* process->pgrp_link; NULL when there is 
 bool pgrp_orphaned(int pgrp, struct process *ignore);	/* [T] no member with a parent outside, in the same session */
 extern int pid_max;
 extern int nr_threads_total;
+extern u64 pids_given_total;	/* tasks ever made */
 
 /* Every process, in pid order, with [T] held. */
 struct process *process_next_locked(int after_pid);
