@@ -1,5 +1,6 @@
 /*
  * serial.h - the 16550 UART at 0x3f8: kernel log and, through the tty layer, /dev/ttyS0.
+ * Border: open to arch.
  */
 #ifndef DRIVERS_SERIAL_H
 #define DRIVERS_SERIAL_H

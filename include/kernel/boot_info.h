@@ -1,5 +1,6 @@
 /*
  * boot_info.h - what the boot loader told us, in one form whatever the loader was.
+ * Border: open to arch.
  */
 #ifndef KERNEL_BOOT_INFO_H
 #define KERNEL_BOOT_INFO_H

@@ -1,5 +1,6 @@
 /*
  * clock_page.h - how to turn CPU cycles into time. One page, read by the kernel and, mapped read-only, by the vDSO.
+ * Border: open to arch.
  *
  *	ns = mono_base + ((cycles - cycle_base) * mult >> 32);		real = ns + real_offset
  *

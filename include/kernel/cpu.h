@@ -1,5 +1,6 @@
 /*
  * cpu.h - which CPUs there are. Numbers are dense: 0 is the boot CPU.
+ * Border: open to arch.
  */
 #ifndef KERNEL_CPU_H
 #define KERNEL_CPU_H

@@ -1,5 +1,6 @@
 /*
  * irq.h - device interrupts in two halves.
+ * Border: open to arch.
  *
  * The hard half runs at once with interrupts off, on whatever stack is current: it acknowledges the device and returns
  * whether the interrupt was its own. It takes no lock, allocates nothing, wakes nobody. If it returns true (or is NULL) the

@@ -1,5 +1,6 @@
 /*
  * lock.h - the locks and their one order.
+ * Border: open to lib, arch.
  *
  * Ranks are taken upwards only: whoever holds a lock of rank r may take locks of a rank above r. Two locks
  * of one rank may be held together only where the rank says how (by address, or parent before child with the

@@ -1,5 +1,6 @@
 /*
  * main.h - the order in which the kernel starts.
+ * Border: open to arch.
  */
 #ifndef KERNEL_MAIN_H
 #define KERNEL_MAIN_H

@@ -1,5 +1,6 @@
 /*
  * panic.h - stopping when the kernel itself is wrong.
+ * Border: open to arch.
  *
  * assert() is kept in release builds: use it where it is cheap. debug_assert() is for hot paths.
  * Neither ever judges user input.

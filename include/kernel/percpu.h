@@ -1,5 +1,6 @@
 /*
  * percpu.h - one copy of a variable for each CPU.
+ * Border: open to arch.
  *
  *	DEFINE_PER_CPU(unsigned long, faults);		this_cpu_inc(faults);	*per_cpu_ptr(faults, cpu)
  *

@@ -1,5 +1,6 @@
 /*
  * printk.h - the kernel log.
+ * Border: open to arch.
  *
  * One line per call, terminated by '\n'. Every line goes to a ring (dmesg, /dev/kmsg) with a time stamp; lines more
  * urgent than the console level also go to the consoles. Callable from anywhere, interrupts and panic included.

@@ -1,5 +1,6 @@
 /*
  * sched.h - who runs where. kernel/sched.c has the theory.
+ * Border: open to arch.
  */
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H

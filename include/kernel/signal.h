@@ -1,5 +1,6 @@
 /*
  * signal.h - what lower layers may do with signals. A border header: proc/signal.c defines all of it.
+ * Border: open to arch.
  */
 #ifndef KERNEL_SIGNAL_H
 #define KERNEL_SIGNAL_H

@@ -1,5 +1,6 @@
 /*
  * syscall.h - how a system call is defined.
+ * Border: open to arch.
  *
  *	SYSCALL(read, int fd, char __user *buf, size_t n)
  *	{

@@ -1,5 +1,6 @@
 /*
  * task.h - struct task: one thread of execution, of a process or of the kernel.
+ * Border: open to arch.
  *
  * One struct serves all layers, as in Linux; each block of fields belongs to the layer named over it, and lower
  * layers hold only opaque pointers to what upper layers define. A process (thread group) is struct process in

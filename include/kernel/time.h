@@ -1,5 +1,6 @@
 /*
  * time.h - clocks and timers.
+ * Border: open to arch.
  *
  * Timer callbacks run at safe points (docs/decisions/0002: no locks held, any task's context), never in the hard interrupt.
  */

@@ -1,5 +1,6 @@
 /*
  * ledger.h - double-entry book-keeping of RAM.
+ * Border: open to arch, kernel.
  *
  * Each page frame stands in exactly one account, at any moment; the frames of all accounts add up to the
  * machine's RAM. A frame also knows its owner (a process, a module, the machine) and the call site that asked for

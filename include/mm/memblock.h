@@ -1,5 +1,6 @@
 /*
  * memblock.h - which physical ranges exist and which are taken, before the page allocator runs.
+ * Border: open to arch.
  */
 #ifndef MM_MEMBLOCK_H
 #define MM_MEMBLOCK_H

@@ -1,5 +1,6 @@
 /*
  * mm.h - address spaces, their areas, and the memory system calls as functions.
+ * Border: open to arch.
  *
  * The page table is the truth (docs/decisions/0001): what is present, swapped, being migrated or marked stands in
  * it; areas (struct vma) say what may be there.

@@ -1,5 +1,6 @@
 /*
  * page.h - struct page, one per frame of RAM, and its flags and references.
+ * Border: open to arch.
  *
  * The array is virtually contiguous (vmemmap); only parts that describe RAM are backed.
  * Who may touch what: `flags` by atomic bit operations; refcount and mapcount are atomic; lru under the lock of the list

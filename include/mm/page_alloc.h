@@ -1,5 +1,6 @@
 /*
  * page_alloc.h - frames: zones, the buddy allocator, per-CPU lists.
+ * Border: open to arch.
  */
 #ifndef MM_PAGE_ALLOC_H
 #define MM_PAGE_ALLOC_H

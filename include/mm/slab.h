@@ -1,5 +1,6 @@
 /*
  * slab.h - kernel memory smaller than a page, and kmalloc for every size.
+ * Border: open to arch, kernel.
  *
  * Per-CPU fast path without atomics: the kernel is not preemptible and interrupt handlers do not allocate.
  */

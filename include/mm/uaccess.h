@@ -1,5 +1,6 @@
 /*
  * uaccess.h - the only way kernel code touches user memory.
+ * Border: open to arch, kernel.
  *
  * All of them may sleep (the page may have to be read in) unless the name says _nofault. A bad address never
  * oopses: the exception table turns the fault into a short count or -EFAULT. Semantics are Linux's

@@ -1,5 +1,6 @@
 /*
  * vmalloc.h - kernel memory that is contiguous in virtual addresses only, kernel stacks, and device mappings.
+ * Border: open to arch, kernel.
  */
 #ifndef MM_VMALLOC_H
 #define MM_VMALLOC_H

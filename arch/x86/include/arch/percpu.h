@@ -7,6 +7,13 @@
 #ifndef ARCH_PERCPU_H
 #define ARCH_PERCPU_H
 
+#include <lib/compiler.h>
+#include <lib/types.h>
+
+#ifndef MAX_CPUS
+#define MAX_CPUS 64	/* as in <kernel/percpu.h>, which includes this */
+#endif
+
 #define DEFINE_PER_CPU(type, name)	in_section(".percpu") typeof(type) name
 #define DEFINE_PER_CPU_ALIGNED(type, name) in_section(".percpu") aligned_to(64) typeof(type) name
 #define DECLARE_PER_CPU(type, name)	extern typeof(type) name
