@@ -263,34 +263,28 @@ void slab_bad_free(struct slab_cache *c, const void *obj, const char *what)
 
 /* ---- caches --------------------------------------------------------------------------------------------------- */
 
-static unsigned objects_at(const struct slab_cache *c, unsigned order)
+static bool tags_in_page(const struct slab_cache *c)
 {
-	size_t bytes = PAGE_SIZE << order;
-
-	if (c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE))
-		return (unsigned)(bytes / c->slot_size);
-	return (unsigned)(bytes / (c->slot_size + sizeof(u32)));
+	return c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE);
 }
 
-/* The smallest order that wastes little; 0 objects: too large for any. */
+/* The smallest order that leaves little unused; 0 objects: too large for any. */
 static void layout(struct slab_cache *c)
 {
-	unsigned order;
+	size_t each = c->slot_size + (tags_in_page(c) ? 0 : sizeof(u32)), bytes;
+	unsigned order, n;
 
-	for (order = 0; order < MAX_SLAB_ORDER; order++) {
-		size_t bytes = PAGE_SIZE << order;
-		unsigned n = objects_at(c, order);
-
-		if (n && (bytes - n * c->slot_size) * WORST_WASTE <= bytes)
+	for (order = 0;; order++) {
+		bytes = PAGE_SIZE << order;
+		n = (unsigned)(bytes / each);
+		if (order == MAX_SLAB_ORDER || (n && (bytes - n * each) * WORST_WASTE <= bytes))
 			break;
 	}
 	c->order = (u8)order;
-	c->objects = (u16)objects_at(c, order);
-	c->slab_bytes = (u32)(PAGE_SIZE << order);
-	c->base_mask = ~((vaddr_t)c->slab_bytes - 1);
-	c->tags_at = c->slab_bytes - c->objects * (u32)sizeof(u32);
-	if (c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE))
-		c->tags_at = 0;
+	c->objects = (u16)n;
+	c->slab_bytes = (u32)bytes;
+	c->base_mask = ~((vaddr_t)bytes - 1);
+	c->tags_at = tags_in_page(c) ? 0 : c->slab_bytes - n * (u32)sizeof(u32);
 	c->reciprocal = (u32)(((1ull << 32) + c->slot_size - 1) / c->slot_size);
 }
 
