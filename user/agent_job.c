@@ -210,8 +210,9 @@ static int open_terminal(const struct job *job, char *name, size_t size)
 	return fd;
 }
 
-/* ours[i] and theirs[i] are the two ends of standard stream i. */
-static int open_pipes(int ours[3], int theirs[3])
+/* ours[i] and theirs[i] are the two ends of standard stream i. They belong to the program's user: it may open
+ * /dev/stdout. */
+static int open_pipes(const struct job *job, int ours[3], int theirs[3])
 {
 	for (int i = 0; i < 3; i++) {
 		int fds[2];
@@ -221,6 +222,8 @@ static int open_pipes(int ours[3], int theirs[3])
 		ours[i] = fds[i == 0];
 		theirs[i] = fds[i != 0];
 		fcntl(ours[i], F_SETFL, O_NONBLOCK);
+		if (job->nr_ids > 1 && fchown(theirs[i], job->ids[0], job->ids[1]) < 0)
+			errno = 0;
 	}
 	return 0;
 }
@@ -252,7 +255,7 @@ int child_start(struct child *child, const struct job *job, bool *failed_exec)
 			return errno;
 		ours[1] = dup(ours[0]);
 	} else {
-		err = open_pipes(ours, theirs);
+		err = open_pipes(job, ours, theirs);
 		if (err)
 			return err;
 	}
