@@ -491,3 +491,54 @@ SYSCALL(set_tid_address, int __user *p)
 	current->clear_child_tid = p;
 	return current->tid;
 }
+
+/* ---- unshare: what fork would have given a child of its own, for current ---- */
+
+static int unshare_fs(void)
+{
+	struct fs_context *old = current->fs, *own;
+	int err;
+
+	if (atomic_read(&old->refs) == 1)
+		return 0;
+	err = fs_context_dup(old, &own);
+	if (err)
+		return err;
+	spin_lock(siglock(current->process));
+	current->fs = own;
+	spin_unlock(siglock(current->process));
+	fs_context_put(old);
+	return 0;
+}
+
+SYSCALL(unshare, unsigned long flags)
+{
+	int err = 0;
+
+	if (flags & ~(CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM | CLONE_NAMESPACES))
+		return -EINVAL;
+	if (flags & CLONE_NAMESPACES)
+		return capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+	/* These cannot be taken apart while anybody shares them. */
+	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && current->process->nr_threads > 1)
+		return -EINVAL;
+	if ((flags & (CLONE_SIGHAND | CLONE_VM)) && atomic_read(&current->process->sighand->refs) > 1)
+		return -EINVAL;
+	if ((flags & CLONE_VM) && atomic_read(&current->mm->users) > 1)
+		return -EINVAL;
+	if (flags & CLONE_FS)
+		err = unshare_fs();
+	if (!err && (flags & CLONE_FILES))
+		err = files_unshare();
+	return err;
+}
+
+SYSCALL(setns, int fd, int type)
+{
+	struct file *f = fd_get(fd);
+
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	return -EINVAL;			/* there is no namespace that it could stand for */
+}

@@ -86,6 +86,30 @@ int pidfd_to_pid(int fd)
 	return pid;
 }
 
+/* pidfd_send_signal takes an open /proc/PID too, as it did before there were pidfds. 0, -EBADF, -ESRCH. */
+static int signal_target(int fd, struct process **out)
+{
+	struct process *p = pidfd_process(fd);
+	struct file *f;
+	struct task *t;
+	int err;
+
+	if (p) {
+		*out = p;
+		return 0;
+	}
+	f = fd_get(fd);
+	if (!f)
+		return -EBADF;
+	err = proc_dir_process(f, &t);
+	file_put(f);
+	if (err)
+		return err;
+	*out = process_get(t->process);
+	task_put(t);
+	return 0;
+}
+
 SYSCALL(pidfd_open, int pid, unsigned flags)
 {
 	struct process *p = NULL;
@@ -119,13 +143,13 @@ SYSCALL(pidfd_send_signal, int fd, int sig, const siginfo_t __user *uinfo, unsig
 {
 	struct siginfo_k info;
 	struct process *p;
-	int err = 0;
+	int err;
 
 	if (flags)
 		return -EINVAL;
-	p = pidfd_process(fd);
-	if (!p)
-		return -EBADF;
+	err = signal_target(fd, &p);
+	if (err)
+		return err;
 	if (sig < 0 || sig > NR_SIGNALS)
 		err = -EINVAL;
 	if (!err && uinfo)

@@ -365,3 +365,72 @@ SYSCALL(getpriority, int which, int who)
 
 	return err ? err : 20 - r.nice;
 }
+
+/* ---- I/O priority: kept and shown; the one queue of the 9p and block drivers is served in order ---- */
+
+#define IOPRIO_CLASS(p)		((p) >> 13)
+#define IOPRIO_LEVEL(p)		((p) & 7)
+enum { IOPRIO_NONE, IOPRIO_RT, IOPRIO_BE, IOPRIO_IDLE };
+enum { IOPRIO_WHO_PROCESS = 1 };
+
+/* What a task without a class of its own has: best effort, its level from the nice value. */
+static int ioprio_of(const struct task *t)
+{
+	int p = (int)(unsigned long)t->io_context;
+
+	return p ? p : IOPRIO_BE << 13 | (t->nice + 20) / 5;
+}
+
+static int ioprio_check(int p)
+{
+	if (p & ~0xffff)
+		return -EINVAL;
+	switch (IOPRIO_CLASS(p)) {
+	case IOPRIO_RT:
+		return capable(CAP_SYS_NICE) || capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+	case IOPRIO_NONE:
+		return IOPRIO_LEVEL(p) ? -EINVAL : 0;
+	case IOPRIO_BE:
+	case IOPRIO_IDLE:
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* Only single tasks; groups and users have no tool that asks. */
+static int ioprio_task(int which, int who, struct task **out)
+{
+	if (which != IOPRIO_WHO_PROCESS)
+		return -EINVAL;
+	*out = find_task(who);
+	return *out ? 0 : -ESRCH;
+}
+
+SYSCALL(ioprio_set, int which, int who, int ioprio)
+{
+	struct task *t;
+	int err = ioprio_check(ioprio);
+
+	if (!err)
+		err = ioprio_task(which, who, &t);
+	if (err)
+		return err;
+	if (same_owner(t) || capable(CAP_SYS_NICE))
+		t->io_context = (void *)(unsigned long)ioprio;
+	else
+		err = -EPERM;
+	task_put(t);
+	return err;
+}
+
+SYSCALL(ioprio_get, int which, int who)
+{
+	struct task *t;
+	int p = ioprio_task(which, who, &t);
+
+	if (!p) {
+		p = ioprio_of(t);
+		task_put(t);
+	}
+	return p;
+}

@@ -157,6 +157,14 @@ static int instantiate(struct inode *dir, struct dentry *d, struct task *t, stru
 	return 0;
 }
 
+int proc_dir_process(struct file *f, struct task **out)
+{
+	if (f->inode->ops != &pid_dir_iops || node(f->inode)->kind != PID_DIR || node(f->inode)->id.tid)
+		return -EBADF;
+	*out = task_id_get(&node(f->inode)->id);
+	return *out ? 0 : -ESRCH;
+}
+
 /* An error, not a negative dentry: creating a name here is ENOENT, as on Linux. */
 static int absent(struct dentry *d)
 {

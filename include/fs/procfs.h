@@ -43,6 +43,9 @@ struct proc_pid_file {
 };
 void proc_register_pid(const struct proc_pid_file *files, unsigned n);
 
+/* f is an open /proc/PID directory: its process's leader, with a reference. 0, -EBADF when f is something else, -ESRCH. */
+int proc_dir_process(struct file *f, struct task **out) must_check;
+
 /* border, defined by proc/: iterate over processes and threads for readdir and lookup. Return a reference or NULL. */
 struct task *proc_find_process(int pid);			/* a leader */
 struct task *proc_find_thread(int pid, int tid);		/* pid 0: of whatever process */
