@@ -9,7 +9,7 @@
  *             G3 a fatal signal whose default is death without core sets PF_GROUP_EXIT at once and gives every
  *             thread SIGKILL, so that sleeping threads die too.
  * LOCKS       siglock guards all of it; tasklist_lock is outside when the target is found by number.
- * LINUX       the core-dump bit of the wait status follows RLIMIT_CORE, but no core file is written.
+ * LINUX       no core files, so the wait status never has the core bit.
  */
 #include <abi/errno.h>
 #include <arch/upcalls.h>

@@ -97,13 +97,9 @@ static bool may_stop(struct process *p, int sig)
 
 static noreturn void die(struct process *p, int sig)
 {
-	int code = sig;
-
-	if (sig < 32 && (SIGBIT(sig) & SIG_KERNEL_CORE) && p->rlim[RLIMIT_CORE].rlim_cur && p->dumpable == 1)
-		code |= 0x80;
 	spin_unlock(siglock(p));
 	current->flags |= TF_SIGNALED;
-	process_exit_group(code);
+	process_exit_group(sig);
 }
 
 /* Things that come before any signal. siglock held. True: look again. */
