@@ -283,7 +283,26 @@ static int audit_show(struct text *out, void *arg)
 	return r < 0 ? r : 0;		/* mismatches stand in the text */
 }
 
+/* Writing n makes the n-th page or slab allocation from now fail, once; reading shows how many are left. For tests. */
+static int fail_show(struct text *out, void *arg)
+{
+	text_printf(out, "%ld\n", (long)atomic_read(&alloc_fail_countdown));
+	return 0;
+}
+
+static ssize_t fail_write(const char *buf, size_t n, void *arg)
+{
+	const char *end;
+	u64 v = str_to_u64(buf, &end, 10);
+
+	if (end == buf || (*end && *end != '\n') || v > S32_MAX)
+		return -EINVAL;
+	atomic_set(&alloc_fail_countdown, (long)v);
+	return n;
+}
+
 static const struct proc_file memory_files[] = {
+	{ .path = "sys/vm/fail_allocation", .mode = 0600, .show = fail_show, .write = fail_write },
 	{ .path = "meminfo", .mode = 0444, .show = meminfo_show },
 	{ .path = "vmstat", .mode = 0444, .show = vmstat_show },
 	{ .path = "buddyinfo", .mode = 0444, .show = buddyinfo_show },
