@@ -495,12 +495,14 @@ static inline unsigned next_slot(const struct xa_node *n, unsigned from, unsigne
 	return from;
 }
 
-void *xa_find_locked(struct xarray *xa, unsigned long *index, unsigned long last, enum xa_mark mark)
+/* *leaf becomes the node the entry is in, or NULL when it is the root itself. */
+static void *find_from(struct xarray *xa, unsigned long *index, unsigned long last, enum xa_mark mark, struct xa_node **leaf)
 {
 	unsigned long i = *index;
 	struct xa_node *n;
 	unsigned slot;
 
+	*leaf = NULL;
 	if (i > last)
 		return NULL;
 	if (!xa->depth) {
@@ -535,11 +537,19 @@ void *xa_find_locked(struct xarray *xa, unsigned long *index, unsigned long last
 			return NULL;
 		if (!n->shift) {
 			*index = i;
+			*leaf = n;
 			return n->slots[slot];
 		}
 		n = n->slots[slot];
 	}
 	return NULL;
+}
+
+void *xa_find_locked(struct xarray *xa, unsigned long *index, unsigned long last, enum xa_mark mark)
+{
+	struct xa_node *leaf;
+
+	return find_from(xa, index, last, mark, &leaf);
 }
 
 void *xa_find(struct xarray *xa, unsigned long *index, unsigned long last)
@@ -569,10 +579,15 @@ unsigned xa_gather(struct xarray *xa, unsigned long *index, unsigned long last, 
 {
 	unsigned got = 0;
 	unsigned long i = *index;
+	struct xa_node *leaf = NULL;
 	void *entry;
 
 	xa_lock(xa);
-	while (got < n && i <= last && (entry = xa_find_locked(xa, &i, last, mark))) {
+	while (got < n && i <= last) {
+		/* Mostly the right neighbour is there, in the same node: no descent. */
+		entry = leaf && (i & XA_MASK) && mark == XA_NO_MARK ? leaf->slots[i & XA_MASK] : NULL;
+		if (!entry && !(entry = find_from(xa, &i, last, mark, &leaf)))
+			break;
 		if (take(entry)) {
 			if (indexes)
 				indexes[got] = i;
