@@ -207,6 +207,12 @@ void *shmem_anon_get(struct vma *v);
 void shmem_anon_put(void *tagged);
 const char *shmem_anon_name(const struct vma *v, u64 *ino);	/* for maps; NULL when it is none */
 
+/* ---- workingset.c ---- */
+void workingset_init(void);
+void workingset_evicted(const struct address_space *m, pgoff_t index);
+bool workingset_refault(const struct address_space *m, pgoff_t index);	/* the page was dropped only just now */
+bool workingset_thrashing(void);
+
 /* ---- page cache helpers ---- */
 /* A locked page, not up to date, at index; inserted, on the LRU, with a reference. 0, -EEXIST, -ENOMEM, -ENOSPC. */
 int filemap_create(struct address_space *m, pgoff_t index, gfp_t gfp, struct page **out) must_check;

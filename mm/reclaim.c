@@ -64,6 +64,7 @@ static bool remove_clean(struct page *p)
 	xa_unlock(&m->pages);
 	if (!gone)
 		return false;
+	workingset_evicted(m, p->index);
 	vm_stat_add(NR_FILE_PAGES, -1);
 	if (m->ops && m->ops->free_page)
 		m->ops->free_page(m, p);
@@ -202,6 +203,9 @@ static unsigned long direct_reclaim(gfp_t gfp, unsigned order)
 {
 	enum zone_type top = gfp & GFP_DMA ? ZONE_DMA : gfp & GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
 
+	/* What comes straight back was not freed. Only user pages are refused: the kernel's own needs are small. */
+	if ((gfp & GFP_MOVABLE) && !(gfp & GFP_NORETRY) && workingset_thrashing())
+		return 0;
 	return reclaim(gfp, top);
 }
 
@@ -243,7 +247,7 @@ static int kswapd(void *unused_arg)
 
 		wait_event(&kswapd_wait, READ_ONCE(kswapd_wanted));
 		while (!all_zones_fine() && fruitless < 4) {
-			if (!reclaim(GFP_KERNEL, ZONE_NORMAL))
+			if (workingset_thrashing() || !reclaim(GFP_KERNEL, ZONE_NORMAL))
 				fruitless++;
 			cond_resched();
 		}
@@ -266,6 +270,7 @@ initcall(start_kswapd, 4);
 
 void reclaim_init(void)
 {
+	workingset_init();
 	page_reclaim = direct_reclaim;
 	page_wake_reclaim = wake_kswapd;
 }
