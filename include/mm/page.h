@@ -90,6 +90,7 @@ static_assert(sizeof(struct page) <= 64, "one cache line per frame");
 #define page_address(p)		phys_to_virt(page_to_phys(p))
 
 pfn_t page_max_pfn(void);	/* frame numbers are below this */
+bool page_array_backed(pfn_t pfn);	/* is there a struct page? The same for all of an aligned block of 2^MAX_ORDER frames */
 bool pfn_valid(pfn_t pfn);	/* is there a struct page, and RAM, behind this frame number? */
 
 static inline bool page_test(const struct page *p, enum page_flag f)

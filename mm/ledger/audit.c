@@ -44,6 +44,7 @@ struct audit {
 	long		mismatches, page_mismatches;
 	struct found	*pages;		/* by frame number */
 	long		*owner, *site;	/* frames, bytes */
+	unsigned long	free_sum, frame_sum;	/* of the numbers of free frames: by lists, by looking at all */
 	long		account[NR_ACCOUNTS];
 	long		walked[NR_ACCOUNTS];	/* by those who hold them */
 	const char	*name;
@@ -84,16 +85,13 @@ void audit_page(struct audit *a, const struct page *p, int refs, int maps)
 
 /* ---- free frames ---------------------------------------------------------------------------------------------- */
 
-static long check_free_block(struct audit *a, const struct zone *z, const struct page *p, unsigned order)
+/* The sum of the frame numbers is compared besides the count: two mistakes do not hide each other. */
+static void note_free(struct audit *a, const struct page *p, unsigned order)
 {
-	long bad = !(p->flags & BIT(PG_BUDDY)) || p->private != order || page_zone(p) != z ||
-		   (page_to_pfn(p) & ((1UL << order) - 1));
+	unsigned long pfn = page_to_pfn(p), n = 1UL << order;
 
-	for (unsigned long i = 0; i < 1UL << order; i++) {
-		bad += p[i].account != ACCT_FREE || page_refs(&p[i]) != 0;
-		a->pages[page_to_pfn(p + i)].refs++;
-	}
-	return bad;
+	a->walked[ACCT_FREE] += (long)n;
+	a->free_sum += n * pfn + n * (n - 1) / 2;
 }
 
 static void walk_zone(struct audit *a, struct zone *z)
@@ -106,7 +104,9 @@ static void walk_zone(struct audit *a, struct zone *z)
 			struct page *p;
 
 			list_for_each(p, &z->free[o][m], lru) {
-				bad += check_free_block(a, z, p, o);
+				bad += !(p->flags & BIT(PG_BUDDY)) || p->private != o || page_zone(p) != z ||
+				       (page_to_pfn(p) & ((1UL << o) - 1));
+				note_free(a, p, o);
 				blocks++;
 				free += 1L << o;
 			}
@@ -114,7 +114,6 @@ static void walk_zone(struct audit *a, struct zone *z)
 		}
 	expect_of(a, "zone free", z->name, atomic_read(&z->nr_free), free);
 	expect_of(a, "bad free blocks", z->name, 0, bad);
-	a->walked[ACCT_FREE] += free;
 }
 
 static void walk_stacks(struct audit *a)
@@ -126,60 +125,11 @@ static void walk_stacks(struct audit *a)
 			struct pcp *l = &per_cpu_ptr(pcp_set, cpu)->of[m];
 
 			for (unsigned i = 0; i < l->count; i++) {
-				bad += l->pages[i]->account != ACCT_FREE || page_refs(l->pages[i]) || l->pages[i]->flags;
-				a->pages[page_to_pfn(l->pages[i])].refs++;
+				bad += l->pages[i]->account != ACCT_FREE || l->pages[i]->flags;
+				note_free(a, l->pages[i], 0);
 			}
-			a->walked[ACCT_FREE] += l->count;
 		}
 	audit_expect(a, "bad pages on per-CPU stacks", 0, bad);
-}
-
-/* ---- every frame ---------------------------------------------------------------------------------------------- */
-
-static void walk_frames(struct audit *a)
-{
-	long ram = 0, twice = 0;
-
-	for (pfn_t pfn = 0; pfn < page_max_pfn(); pfn++) {
-		struct page *p;
-
-		if (!pfn_valid(pfn))
-			continue;
-		p = pfn_to_page(pfn);
-		ram++;
-		if (p->account >= NR_ACCOUNTS) {
-			mismatch(a, "account of a frame", "", 0, p->account);
-			continue;
-		}
-		a->account[p->account]++;
-		if (p->account == ACCT_FREE) {
-			twice += a->pages[pfn].refs != 1;	/* exactly one list has it */
-			a->pages[pfn].refs = 0;
-			continue;
-		}
-#ifndef NO_LEDGER
-		if (p->flags & BIT(PG_RESERVED))
-			continue;
-		a->owner[p->owner]++;
-		if (p->site)
-			a->site[p->site] += PAGE_SIZE;
-#endif
-	}
-	audit_expect(a, "ram frames", ledger_books.ram, ram);
-	audit_expect(a, "free frames on no list or on two", 0, twice);
-}
-
-static void compare_books(struct audit *a)
-{
-	for (unsigned i = 0; i < NR_ACCOUNTS; i++)
-		expect_of(a, "account", ledger_account_name(i), ledger_frames(i), a->account[i]);
-	audit_expect(a, "free lists", a->account[ACCT_FREE], a->walked[ACCT_FREE]);
-#ifndef NO_LEDGER
-	for (unsigned o = 0; o < ledger_nr_owners(); o++)
-		expect_of(a, "owner", ledger_owner_name(o)->name, ledger_owners[o].frames, a->owner[o]);
-	for (unsigned i = 1; i <= ledger_nr_sites; i++)
-		expect_of(a, "site", ledger_site(i)->func, ledger_site(i)->bytes, a->site[i]);
-#endif
 }
 
 /* ---- slabs ---------------------------------------------------------------------------------------------------- */
@@ -242,14 +192,6 @@ static void walk_slabs(struct audit *a)
 		on_cpu_stacks(a, c);
 #endif
 	}
-	/* large kmallocs are whole pages of the same account */
-	for (pfn_t pfn = 0; pfn < page_max_pfn(); pfn++)
-		if (pfn_valid(pfn)) {
-			struct page *head = page_head(pfn_to_page(pfn));
-
-			a->walked[ACCT_SLAB] += pfn_to_page(pfn)->account == ACCT_SLAB && !(head->flags & BIT(PG_SLAB));
-		}
-	audit_expect(a, "slab frames", a->account[ACCT_SLAB], a->walked[ACCT_SLAB]);
 }
 
 /* ---- vmalloc and page tables ------------------------------------------------------------------------------------ */
@@ -301,7 +243,7 @@ static void walk_page_tables(struct audit *a)
 		expect_of(a, "page tables of", "mm", atomic_read(&mm->pgtables_bytes), own * (long)PAGE_SIZE);
 		tables += 1 + own;
 	}
-	audit_expect(a, "page tables", a->account[ACCT_PAGE_TABLE], tables);
+	a->walked[ACCT_PAGE_TABLE] = tables;
 }
 
 /* ---- user pages ------------------------------------------------------------------------------------------------- */
@@ -334,17 +276,70 @@ static void compare_page(struct audit *a, struct page *p)
 		complain_page(a, p, "references", page_refs(p), refs);
 }
 
-static void walk_user_pages(struct audit *a)
-{
-	for (pfn_t pfn = 0; pfn < page_max_pfn(); pfn++) {
-		struct page *p;
+/* ---- every frame, once everybody has said what he holds -------------------------------------------------------- */
 
-		if (!pfn_valid(pfn))
+static void look_at(struct audit *a, struct page *p, enum account account)
+{
+	enum ledger_space space = ledger_account_space(account);
+
+	if (space == SPACE_USER || space == SPACE_CACHE)
+		compare_page(a, p);
+	if (account == ACCT_SLAB && !(page_head(p)->flags & BIT(PG_SLAB)))
+		a->walked[ACCT_SLAB]++;		/* a large kmalloc: whole pages of the same account */
+#ifndef NO_LEDGER
+	if (p->flags & BIT(PG_RESERVED))
+		return;
+	a->owner[p->owner]++;
+	if (p->site)
+		a->site[p->site] += PAGE_SIZE;
+#endif
+}
+
+static void walk_frames(struct audit *a)
+{
+	long ram = 0, held = 0, nameless = 0;
+
+	for (pfn_t pfn = 0; pfn < page_max_pfn(); pfn++) {
+		struct page *p = pfn_to_page(pfn);
+
+		if (!(pfn & ((1UL << MAX_ORDER) - 1)) && !page_array_backed(pfn)) {
+			pfn |= (1UL << MAX_ORDER) - 1;
 			continue;
-		p = pfn_to_page(pfn);
-		if (ledger_account_space(p->account) == SPACE_USER || ledger_account_space(p->account) == SPACE_CACHE)
-			compare_page(a, p);
+		}
+		if (p->account == ACCT_FREE) {		/* nearly all: kept short */
+			a->account[ACCT_FREE]++;
+			a->frame_sum += pfn;
+			held += page_refs(p) != 0;
+		} else if (p->account < NR_ACCOUNTS) {
+			a->account[p->account]++;
+			look_at(a, p, p->account);
+		} else if (p->account != PAGE_NO_RAM) {
+			nameless++;
+		}
 	}
+	for (unsigned i = 0; i < NR_ACCOUNTS; i++)
+		ram += a->account[i];
+	audit_expect(a, "ram frames", ledger_books.ram, ram);
+	audit_expect(a, "free frames with references", 0, held);
+	audit_expect(a, "frames without an account", 0, nameless);
+}
+
+static void compare_books(struct audit *a)
+{
+	for (unsigned i = 0; i < NR_ACCOUNTS; i++)
+		expect_of(a, "account", ledger_account_name(i), ledger_frames(i), a->account[i]);
+	audit_expect(a, "free lists", a->account[ACCT_FREE], a->walked[ACCT_FREE]);
+	audit_expect(a, "free frames on no list or on two", (long)a->frame_sum, (long)a->free_sum);
+	audit_expect(a, "slab frames", a->account[ACCT_SLAB], a->walked[ACCT_SLAB]);
+	audit_expect(a, "vmalloc frames", a->account[ACCT_VMALLOC], a->walked[ACCT_VMALLOC]);
+	audit_expect(a, "kernel stack frames", a->account[ACCT_KSTACK], a->walked[ACCT_KSTACK]);
+	audit_expect(a, "page tables", a->account[ACCT_PAGE_TABLE], a->walked[ACCT_PAGE_TABLE]);
+#ifndef NO_LEDGER
+	for (unsigned o = 0; o < ledger_nr_owners(); o++)
+		expect_of(a, "owner", ledger_owner_name(o)->name, ledger_owners[o].frames, a->owner[o]);
+	for (unsigned i = 1; i <= ledger_nr_sites; i++)
+		expect_of(a, "site", ledger_site(i)->func, ledger_site(i)->bytes, a->site[i]);
+#endif
 }
 
 static void walk_lru(struct audit *a)
@@ -366,14 +361,11 @@ static void audit_once(void *arg)
 	for (unsigned i = 0; i < NR_ZONES; i++)
 		walk_zone(a, &zones[i]);
 	walk_stacks(a);
-	walk_frames(a);
-	vmalloc_walk(a, vmalloc_page, kernel_stack);
-	compare_books(a);
 	walk_slabs(a);
-	audit_expect(a, "vmalloc frames", a->account[ACCT_VMALLOC], a->walked[ACCT_VMALLOC]);
-	audit_expect(a, "kernel stack frames", a->account[ACCT_KSTACK], a->walked[ACCT_KSTACK]);
+	vmalloc_walk(a, vmalloc_page, kernel_stack);
 	walk_page_tables(a);
-	walk_user_pages(a);
+	walk_frames(a);
+	compare_books(a);
 	walk_lru(a);
 	list_for_each(w, &walkers, link)
 		w->fn(a);
@@ -382,6 +374,7 @@ static void audit_once(void *arg)
 static void audit_reset(struct audit *a)
 {
 	a->mismatches = a->page_mismatches = 0;
+	a->free_sum = a->frame_sum = 0;
 	memset(a->pages, 0, page_max_pfn() * sizeof(struct found));
 	memset(a->owner, 0, (ledger_nr_owners() + ledger_nr_sites + 1) * sizeof(long));
 	memset(a->account, 0, sizeof(a->account));

@@ -29,12 +29,16 @@ static unsigned long *block_map;	/* bit per BLOCK_PAGES frames: the page array i
 static pfn_t max_pfn;
 static unsigned long ram_pages;
 
-bool pfn_valid(pfn_t pfn)
+bool page_array_backed(pfn_t pfn)
 {
 	unsigned long b = pfn / BLOCK_PAGES;
 
-	return pfn < max_pfn && (block_map[b / BITS_PER_LONG] >> (b % BITS_PER_LONG) & 1) &&
-	       pfn_to_page(pfn)->account != PAGE_NO_RAM;
+	return pfn < max_pfn && (block_map[b / BITS_PER_LONG] >> (b % BITS_PER_LONG) & 1);
+}
+
+bool pfn_valid(pfn_t pfn)
+{
+	return page_array_backed(pfn) && pfn_to_page(pfn)->account != PAGE_NO_RAM;
 }
 
 pfn_t page_max_pfn(void)
@@ -104,9 +108,7 @@ static void map_page_array(void)
 static void mark_hole(pfn_t start, pfn_t end)
 {
 	for (pfn_t p = start; p < end; p++) {
-		unsigned long b = p / BLOCK_PAGES;
-
-		if (!(block_map[b / BITS_PER_LONG] >> (b % BITS_PER_LONG) & 1)) {
+		if (!page_array_backed(p)) {
 			p |= BLOCK_PAGES - 1;
 			continue;
 		}
