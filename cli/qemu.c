@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "cli/quire.h"
 
@@ -154,6 +155,19 @@ static void add_bare(struct qemu_args *a)
 	arg(a, "isa-debug-exit,iobase=0xf4,iosize=4");
 }
 
+/* The machine's own clock knows whole seconds only. */
+static const char *time_word(const struct options *o)
+{
+	static char word[48];
+	struct timespec now;
+
+	if (o->deterministic || o->dry_run)
+		return "";
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(word, sizeof(word), " quire.time=%lld%09ld", (long long)now.tv_sec, now.tv_nsec);
+	return word;
+}
+
 static void add_kernel(struct qemu_args *a, const struct options *o)
 {
 	const char *kernel = o->kernel ? o->kernel : find_piece("quire.elf");
@@ -172,8 +186,8 @@ static void add_kernel(struct qemu_args *a, const struct options *o)
 	else
 		arg(a, "%s", initrd);
 	arg(a, "-append");
-	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s", o->kernel ? " reboot=t" : "",
-	    o->append ? " " : "", o->append ? o->append : "");
+	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s%s%s", o->kernel ? " reboot=t" : "", time_word(o),
+	    o->verbose ? " quire.verbose" : "", o->append ? " " : "", o->append ? o->append : "");
 }
 
 static void add_9p(struct qemu_args *a, const struct options *o, const char *tag, const char *path, bool writable)

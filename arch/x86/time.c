@@ -9,6 +9,7 @@
 #include <arch/cpu.h>
 #include <arch/io.h>
 #include <arch/time.h>
+#include <kernel/boot_info.h>
 #include <kernel/clock_page.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
@@ -188,6 +189,10 @@ s64 rtc_read(void)
 	return ((days_to(year, month, day) * 24 + hour) * 60 + min) * 60 + sec;
 }
 
+/*
+ * The battery clock counts whole seconds, so it is up to one behind. Who starts the machine may say the time in nanoseconds
+ * (quire.time=), which is behind by what the start took: the later of the two is nearer.
+ */
 init_text void time_init(void)
 {
 	lapic_known_1ghz = apic_is_1ghz();
@@ -195,6 +200,6 @@ init_text void time_init(void)
 	if (!tsc_khz)
 		tsc_khz = lapic_known_1ghz ? khz_from_apic() : khz_from_pit();
 	clock_set_speed(tsc_khz);
-	ktime_set_real(rtc_read() * NSEC_PER_SEC);
+	ktime_set_real(max((u64)rtc_read() * NSEC_PER_SEC, cmdline_get_size("quire.time", 0)));
 	pr_info("TSC: %lu.%03lu MHz\n", tsc_khz / 1000, tsc_khz % 1000);
 }

@@ -33,7 +33,7 @@
 	extable 771b, \fixup
 .endm
 
-#define BULK	128			/* from here on rep is worth its start */
+#define BULK	64			/* from here on rep is worth its start */
 
 /* rdi: to, rsi: from, rdx: bytes. Both directions may fault: one of the two pointers is the user's. */
 	.balign 16
