@@ -1,7 +1,7 @@
 /*
  * p9.c - the virtio device that carries 9P: one queue, one mount tag.
  *
- * WAITING     A reply takes QEMU some tens of microseconds. A waiter first polls the used ring for POLL_NS, with the
+ * WAITING     A reply takes QEMU some tens of microseconds. A waiter first polls the used ring for poll_ns, with the
  *             queue's interrupt off and as long as nobody else wants the CPU; most replies come in that time, and an
  *             interrupt, its deferred handler and two context switches are saved. Then it turns the interrupt on and
  *             sleeps. Whoever reaps the ring wakes all whose replies are there.
@@ -10,6 +10,7 @@
 #include <abi/errno.h>
 #include <arch/cpu.h>
 #include <drivers/virtio_9p.h>
+#include <kernel/boot_info.h>
 #include <kernel/main.h>
 #include <kernel/printk.h>
 #include <kernel/sched.h>
@@ -20,7 +21,6 @@
 #include "virtio_private.h"
 
 #define TAG_MAX		64
-#define POLL_NS		(100 * NSEC_PER_USEC)
 #define QUEUE_SIZE	128
 
 struct virtio_9p {
@@ -36,6 +36,7 @@ struct virtio_9p {
 };
 
 static struct list channels = LIST_INIT(channels);
+static ktime_t poll_ns = 50 * NSEC_PER_USEC;	/* boot option quire.9p_poll, in microseconds */
 
 /* Take finished requests off the ring. ch->lock held. */
 static void reap(struct virtio_9p *ch)
@@ -100,7 +101,7 @@ int virtio_9p_submit(struct virtio_9p *ch, struct virtio_9p_request *r)
 /* The polling phase. True when r is done. */
 static bool poll_reply(struct virtio_9p *ch, struct virtio_9p_request *r)
 {
-	ktime_t end = ktime_get() + POLL_NS;
+	ktime_t end = ktime_get() + poll_ns;
 	bool done = false;
 
 	while (!done) {
@@ -239,6 +240,7 @@ static struct virtio_driver p9_driver = {
 
 static int p9_init(void)
 {
+	poll_ns = (ktime_t)cmdline_get_size("quire.9p_poll", poll_ns / NSEC_PER_USEC) * NSEC_PER_USEC;
 	virtio_driver_register(&p9_driver);
 	return 0;
 }

@@ -303,22 +303,42 @@ struct p9_dir {
 	u8	*buf;
 };
 
+/* Tried once per mount, on the first directory that is opened. */
+static void try_walk_from_open(struct p9_sb *s, u32 open_fid)
+{
+	u32 fid = p9_fid_new(s->client);
+
+	if (p9_clone(s->client, open_fid, fid)) {
+		s->walk_open = WALK_REFUSED;
+		return;
+	}
+	s->walk_open = WALK_WORKS;
+	p9_clunk(s->client, fid);
+}
+
 /* The first opener's fid stays open with the inode and serves all: each Treaddir names its own position. */
 static int open_dir_fid(struct inode *i, struct p9_inode *pi)
 {
-	struct p9_client *c = p9_c(i);
-	u32 fid = p9_fid_new(c);
+	struct p9_sb *s = p9_sb(i->sb);
 	struct p9_qid q;
-	int err = p9_clone(c, pi->fid, fid);
+	u32 fid = pi->fid;
+	int err = 0;
 
-	if (err)
+	if (s->walk_open != WALK_WORKS) {
+		fid = p9_fid_new(s->client);
+		err = p9_clone(s->client, pi->fid, fid);
+	}
+	if (!err)
+		err = p9_lopen(s->client, fid, O_RDONLY | O_DIRECTORY, &q);
+	if (err) {
+		if (fid != pi->fid)
+			p9_clunk(s->client, fid);
 		return err;
-	err = p9_lopen(c, fid, O_RDONLY | O_DIRECTORY, &q);
-	if (err)
-		p9_clunk(c, fid);
-	else
-		pi->rfid = fid;
-	return err;
+	}
+	pi->rfid = fid;
+	if (s->walk_open == WALK_UNKNOWN)
+		try_walk_from_open(s, fid);
+	return 0;
 }
 
 static int p9_dir_open(struct inode *i, struct file *f)

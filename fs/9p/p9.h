@@ -3,7 +3,8 @@
  *
  * FIDS        Every inode holds one path fid (it names the file; also used to walk, stat, change). Opening makes open
  *             fids, shared by all openers: rfid for reading, wfid for writing (opened O_RDWR when the server lets us).
- *             A regular file's path fid is itself opened for reading: one request instead of two.
+ *             A regular file's path fid is itself opened for reading: one request instead of two. So is a directory's, when
+ *             the server lets us walk from an open fid (QEMU does; the protocol's text says no), which is tried once.
  * FRESHNESS   Attributes and names are believed for a time (struct p9_sb); then one Tgetattr asks again. When size,
  *             mtime or version differ from what the server said last, cached pages are dropped.
  */
@@ -26,6 +27,7 @@ struct p9_sb {
 	ktime_t			name_ttl;	/* how long names and attributes are believed in a walk */
 	ktime_t			open_ttl;	/* and at open, stat */
 	struct mutex		new_lock;	/* find-or-make of an inode */
+	enum { WALK_UNKNOWN, WALK_REFUSED, WALK_WORKS } walk_open;	/* may one walk from an open directory fid? */
 	char			tag[40];
 };
 
