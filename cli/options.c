@@ -88,7 +88,7 @@ static const char help_text[] =
 	"      --accel WHICH      auto, tcg or kvm (default auto: kvm when a probe proved it)\n"
 	"      --machine TYPE     microvm or q35 (default microvm)\n"
 	"      --cpu MODEL        QEMU's -cpu\n"
-	"      --deterministic    count instructions instead of time: two runs are identical\n"
+	"      --icount           guest time follows the count of instructions, not the host's clock\n"
 	"      --append TEXT      more kernel command line\n"
 	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
 	"                         --initrd-extra DIR adds DIR's files to it\n"
@@ -309,7 +309,7 @@ static void check(const struct options *o)
 	if (strncmp(o->machine, "microvm", 7) && strncmp(o->machine, "q35", 3))
 		fail("--machine %s: give microvm or q35", o->machine);
 	if (o->deterministic && o->cpus > 1)
-		fail("--deterministic needs one processor: instruction counts have no meaning across several");
+		fail("--icount needs one processor: a count has no meaning across several");
 	if (!strcmp(o->command, "run") && o->argc == 0)
 		fail("run: which program? Try 'quire --help'");
 }
