@@ -30,6 +30,12 @@ static unsigned bucket_mask;
 static struct list lru = LIST_INIT(lru);
 static unsigned long nr_lru;
 
+/* Bucket lock held; the walk reads flags without it. */
+static inline void flags_change(struct dentry *d, u32 clear, u32 set)
+{
+	WRITE_ONCE(d->flags, (d->flags & ~clear) | set);
+}
+
 /* ---- names and buckets ---- */
 
 void qstr_init(struct qstr *q, const char *name, u32 len)
@@ -181,7 +187,7 @@ void d_instantiate(struct dentry *d, struct inode *i)
 
 	smp_wmb();
 	WRITE_ONCE(d->inode, i);
-	d->flags &= ~DCACHE_UNLINKED;
+	flags_change(d, DCACHE_UNLINKED, 0);
 	spin_unlock(&b->lock);
 	if (old)
 		inode_put(old);
@@ -191,7 +197,7 @@ static void unhash(struct dentry *d)
 {
 	if (d->flags & DCACHE_HASHED) {
 		list_remove(&d->hash_link);
-		d->flags &= ~DCACHE_HASHED;
+		flags_change(d, DCACHE_HASHED, 0);
 	}
 }
 
@@ -208,7 +214,7 @@ void d_rehash(struct dentry *d)
 	struct bucket *b = bucket_lock(d);
 
 	if (!(d->flags & DCACHE_HASHED)) {
-		d->flags = (d->flags & ~DCACHE_UNLINKED) | DCACHE_HASHED;
+		flags_change(d, DCACHE_UNLINKED, DCACHE_HASHED);
 		list_push(&b->chain, &d->hash_link);
 	}
 	spin_unlock(&b->lock);
@@ -218,7 +224,7 @@ void d_set_flag(struct dentry *d, u32 flag)
 {
 	struct bucket *b = bucket_lock(d);
 
-	d->flags |= flag;
+	flags_change(d, 0, flag);
 	spin_unlock(&b->lock);
 }
 
@@ -226,7 +232,7 @@ void d_clear_flag(struct dentry *d, u32 flag)
 {
 	struct bucket *b = bucket_lock(d);
 
-	d->flags &= ~flag;
+	flags_change(d, flag, 0);
 	spin_unlock(&b->lock);
 }
 
@@ -235,7 +241,7 @@ void d_clear_flag(struct dentry *d, u32 flag)
 static void lru_remove(struct dentry *d)
 {
 	if (d->flags & DCACHE_LRU) {
-		d->flags &= ~DCACHE_LRU;
+		flags_change(d, DCACHE_LRU, 0);
 		list_remove(&d->lru);
 		nr_lru--;
 	}
@@ -274,7 +280,7 @@ static bool put_last_slow(struct dentry *d)
 		goto out;
 	if ((d->flags & DCACHE_HASHED) && !(d->flags & DCACHE_NOCACHE)) {
 		if (!(d->flags & DCACHE_LRU)) {
-			d->flags |= DCACHE_LRU;
+			flags_change(d, 0, DCACHE_LRU);
 			list_push(&lru, &d->lru);
 			nr_lru++;
 		}
@@ -298,7 +304,7 @@ void dentry_put(struct dentry *d)
 		b = bucket_lock(d);
 		if ((d->flags & (DCACHE_LRU | DCACHE_HASHED | DCACHE_NOCACHE)) == (DCACHE_LRU | DCACHE_HASHED)) {
 			atomic_dec(&d->refs);
-			d->flags |= DCACHE_REFERENCED;
+			flags_change(d, 0, DCACHE_REFERENCED);
 			spin_unlock(&b->lock);
 			return;
 		}
@@ -327,7 +333,7 @@ static unsigned long lru_isolate(unsigned long nr, struct super_block *sb, bool 
 
 		if (atomic_read(&d->refs) || (sb && d->sb != sb) ||
 		    (!force && ((d->flags & DCACHE_REFERENCED) || (d->inode && d->inode->data.nr_pages)))) {
-			d->flags &= ~DCACHE_REFERENCED;
+			flags_change(d, DCACHE_REFERENCED, 0);
 			list_move_to_front(&lru, &d->lru);
 		} else {
 			dentry_unlink_locked(d);
@@ -437,7 +443,7 @@ void d_delete(struct dentry *d)
 		WRITE_ONCE(d->inode, NULL);
 	} else {
 		unhash(d);
-		d->flags |= DCACHE_UNLINKED;
+		flags_change(d, 0, DCACHE_UNLINKED);
 	}
 	spin_unlock(&b->lock);
 	if (i)
@@ -501,13 +507,13 @@ static void exchange_places(struct dentry *d, struct dentry *t, bool keep_target
 	t->cookie = ++t->parent->next_cookie;
 	WRITE_ONCE(d->bucket, y);
 	WRITE_ONCE(t->bucket, x);
-	d->flags |= DCACHE_HASHED;
+	flags_change(d, 0, DCACHE_HASHED);
 	list_push(&buckets[y].chain, &d->hash_link);
 	if (keep_target) {
-		t->flags |= DCACHE_HASHED;
+		flags_change(t, 0, DCACHE_HASHED);
 		list_push(&buckets[x].chain, &t->hash_link);
 	} else if (t->inode) {
-		t->flags |= DCACHE_UNLINKED;
+		flags_change(t, 0, DCACHE_UNLINKED);
 	}
 	two_buckets_unlock(x, y);
 	spin_unlock(&dcache_lock);

@@ -412,17 +412,13 @@ unlock:
 	return err;
 }
 
-static long do_remove(int dirfd, const char __user *uname, bool isdir)
+int remove_name(int dirfd, const char *name, bool isdir)
 {
 	struct nameidata nd;
-	char *name;
-	int err = path_name_get(uname, &name);
+	int err = nd_begin(&nd, dirfd, name, 0);
 
 	if (err)
 		return err;
-	err = nd_begin(&nd, dirfd, name, 0);
-	if (err)
-		goto out;
 	err = nd_walk(&nd);
 	if (!err && nd.last_type != LAST_NORM) {
 		if (!isdir)
@@ -433,7 +429,17 @@ static long do_remove(int dirfd, const char __user *uname, bool isdir)
 	if (!err)
 		err = remove_last(&nd, isdir);
 	nd_end(&nd);
-out:
+	return err;
+}
+
+static long do_remove(int dirfd, const char __user *uname, bool isdir)
+{
+	char *name;
+	int err = path_name_get(uname, &name);
+
+	if (err)
+		return err;
+	err = remove_name(dirfd, name, isdir);
 	path_name_free(name);
 	return err;
 }
@@ -546,7 +552,7 @@ static int rename_nd(struct nameidata *o, struct nameidata *n, unsigned flags)
 	return err;
 }
 
-static int rename_names(int olddir, const char *old, int newdir, const char *new, unsigned flags)
+int rename_names(int olddir, const char *old, int newdir, const char *new, unsigned flags)
 {
 	struct nameidata *nd = kmalloc(2 * sizeof(*nd), GFP_KERNEL);	/* two would crowd the stack */
 	int err;

@@ -6,7 +6,6 @@
  * LOCKS    pos_lock (LOCK_FILE_POS) only when the file is shared: read_write.c.
  */
 #include "internal.h"
-#include <lib/text.h>
 
 static struct slab_cache *file_cache;
 atomic_t nr_open_files;
@@ -339,43 +338,4 @@ int file_prepare_mmap(struct file *f, struct mmap_request *req)
 		req->mapping = f->mapping;
 	file_accessed(f);
 	return 0;
-}
-
-/* Border of mm: it holds files only through these. */
-void vma_file_get(struct file *f)
-{
-	file_get(f);
-}
-
-void vma_file_put(struct file *f)
-{
-	file_put(f);
-}
-
-struct address_space *vma_file_mapping(struct file *f)
-{
-	return f->mapping;
-}
-
-void file_path_text(struct file *f, struct text *out)
-{
-	char *buf = kmalloc(PATH_MAX_BYTES, GFP_KERNEL), *s;
-
-	if (!buf)
-		return;
-	s = path_name(&f->path, current->fs ? &current->fs->root : NULL, buf, PATH_MAX_BYTES);
-	if (s)
-		text_puts_escaped(out, s, "\n\\");
-	kfree(buf);
-}
-
-void file_dev_inode(struct file *f, u32 *major, u32 *minor, u64 *ino)
-{
-	struct stat_k st;
-
-	if (vfs_getattr(&f->path, &st))
-		st = (struct stat_k){ .dev = f->inode->sb->dev, .ino = f->inode->ino };
-	*major = MAJOR(st.dev);
-	*minor = MINOR(st.dev);
-	*ino = st.ino;
 }

@@ -136,17 +136,6 @@ void inode_put(struct inode *i)
 		inode_evict(i);
 }
 
-/* Border of mm: the write-back worker keeps a file while it writes. */
-bool mapping_host_get(struct address_space *m)
-{
-	return m->host && atomic_inc_not_zero(&m->host->refs);
-}
-
-void mapping_host_put(struct address_space *m)
-{
-	inode_put(m->host);
-}
-
 void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode)
 {
 	const struct cred *c = current_cred();

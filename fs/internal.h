@@ -117,6 +117,9 @@ void path_name_free(char *name);
 /* Parent locked for writing, *out negative. End with path_create_end(). */
 int path_create_begin(int dirfd, const char *name, bool dir, struct path *parent, struct dentry **out) must_check;
 void path_create_end(struct path *parent, struct dentry *d);
+/* rename(2), unlink(2), rmdir(2) for names in kernel memory. */
+int rename_names(int olddir, const char *old, int newdir, const char *new, unsigned flags) must_check;
+int remove_name(int dirfd, const char *name, bool isdir) must_check;
 int may_delete(struct inode *dir, struct dentry *d, bool isdir);
 int path_at(int dirfd, const char __user *name, unsigned lookup, int at_flags, struct path *out) must_check;
 

@@ -227,7 +227,7 @@ static int open_existing(struct nameidata *nd, struct file *f)
 static int open_or_create(struct nameidata *nd, struct file *f, u32 flags, u32 mode)
 {
 	for (;;) {
-		struct dentry *d;
+		struct dentry *d = NULL;
 		struct path p;
 		bool created;
 		int err;

@@ -63,5 +63,7 @@ bool cred_in_group(const struct cred *c, u32 gid)
 
 bool capable(int cap)
 {
-	return current->cred->cap_effective >> cap & 1;
+	const struct cred *c = current->cred ? current->cred : &cred_root;	/* early boot: the kernel itself */
+
+	return c->cap_effective >> cap & 1;
 }

@@ -119,11 +119,6 @@ void mapping_host_put(struct address_space *m)
 
 /* ---- everything else ------------------------------------------------------------------------------------------------ */
 
-bool capable(int cap)
-{
-	return true;
-}
-
 unsigned long task_rlimit(struct task *t, unsigned resource)
 {
 	return RLIM_INFINITY;
