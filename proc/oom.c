@@ -4,8 +4,9 @@
  * RULE        badness = resident pages + swap entries + page-table pages + oom_score_adj thousandths of RAM. The worst dies, all
  *             threads of it and every other process that shares its address space. Init, kernel threads and processes with
  *             oom_score_adj -1000 never do.
- * PROGRESS    while a victim is still dying no second one is chosen: its memory comes back when it exits, and it may use
- *             the reserves to do so. No victim at all is a panic: nothing else can free memory.
+ * PROGRESS    the victim's private memory is taken at once, without waiting for it (mm_oom_reap()), and it may use the reserves
+ *             to come to its end. While it is dying no second one is chosen, unless it takes longer than OOM_PATIENCE: it
+ *             may sleep on a lock that somebody who waits for memory holds. No victim at all is a panic.
  * LINUX       mm/oom_kill.c; the report has its layout, so that scripts that read kernel logs work.
  * SOURCE      proc(5), /proc/PID/oom_score_adj
  */
@@ -21,6 +22,8 @@
 
 #define OOM_NEVER		(-1000)		/* oom_score_adj that exempts a process */
 #define OOM_WAIT		(100 * NSEC_PER_MSEC)	/* for a victim to go before asking again */
+
+#define OOM_PATIENCE		(2 * NSEC_PER_SEC)	/* for a victim whose memory has been taken to be gone */
 
 static spinlock_t oom_lock = SPINLOCK_INIT("oom", LOCK_FILES);
 
@@ -47,7 +50,7 @@ static long badness_locked(struct process *p, unsigned long total_pages)
 	struct task *t;
 	long points;
 
-	if (p->is_init || (p->flags & PF_KTHREAD) || p->zombie || p->oom_score_adj == OOM_NEVER)
+	if (p->is_init || (p->flags & PF_KTHREAD) || p->zombie || p->oom_victim || p->oom_score_adj == OOM_NEVER)
 		return 0;
 	t = thread_with_mm(p);
 	if (!t)
@@ -69,10 +72,49 @@ long oom_badness(struct process *p, unsigned long total_pages)
 /* Is an earlier victim still on its way out? tasklist_lock held. */
 static bool victim_dying(void)
 {
+	ktime_t now = ktime_get();
+
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
-		if (p->oom_victim && !p->zombie && thread_with_mm(p))
+		if (p->oom_victim && !p->zombie && thread_with_mm(p) && now - (ktime_t)p->oom_time < OOM_PATIENCE)
 			return true;
 	return false;
+}
+
+static bool have_victims(void)
+{
+	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
+		if (p->oom_victim && !p->zombie)
+			return true;
+	return false;
+}
+
+/* A victim whose memory still has to be taken: a use reference of its address space, or NULL. tasklist_lock held. */
+static struct mm *unreaped_mm(void)
+{
+	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
+		struct task *t = p->oom_victim && !p->oom_reaped ? thread_with_mm(p) : NULL;
+
+		if (t && mm_try_get(t->mm)) {
+			p->oom_reaped = true;
+			return t->mm;
+		}
+	}
+	return NULL;
+}
+
+static void reap_victims(void)
+{
+	struct mm *mm;
+
+	for (;;) {
+		spin_lock(&tasklist_lock);
+		mm = unreaped_mm();
+		spin_unlock(&tasklist_lock);
+		if (!mm)
+			return;
+		mm_oom_reap(mm);
+		mm_put(mm);
+	}
 }
 
 static void report_tasks(void)
@@ -120,6 +162,7 @@ static void kill_victim(struct process *victim)
 		if (p != victim && (!other || other->mm != mm || p->is_init))
 			continue;
 		p->oom_victim = true;
+		p->oom_time = ktime_get();
 		signal_kill_process(p);
 	}
 	vm_event_add(OOM_KILL, 1);
@@ -150,7 +193,9 @@ static bool oom_kill(gfp_t gfp, unsigned order)
 				victim = p;
 			}
 		}
-		if (victim) {
+		if (!victim && have_victims()) {
+			/* All are dying, slowly: wait on. */
+		} else if (victim) {
 			pr_warn("%s invoked oom-killer: gfp_mask=0x%x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
 				order, current->process->oom_score_adj);
 			report_memory();
@@ -166,6 +211,7 @@ static bool oom_kill(gfp_t gfp, unsigned order)
 	spin_unlock(&oom_lock);
 	if (current->process->oom_victim)
 		return false;
+	reap_victims();
 	task_set_state(TASK_KILLABLE);
 	schedule_timeout(OOM_WAIT);
 	return true;

@@ -125,6 +125,7 @@ int mm_dup(struct mm *parent, struct mm **out) must_check;	/* fork. 0 or -ENOMEM
 void mm_put(struct mm *mm);		/* last user: unmaps everything */
 static inline void mm_get(struct mm *mm) { atomic_inc(&mm->users); }
 bool mm_try_get(struct mm *mm);
+bool mm_oom_reap(struct mm *mm);	/* private pages of a dying process go now; false: its mmap_lock is taken */
 void mm_drop(struct mm *mm);		/* last reference to the struct: frees the root table */
 static inline void mm_grab(struct mm *mm) { atomic_inc(&mm->refs); }
 /* exec: current->mm is `mm` now; load its page table. The old one may be put afterwards. */

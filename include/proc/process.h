@@ -89,6 +89,8 @@ struct process {
 
 	int			oom_score_adj, oom_score_adj_min;
 	bool			oom_victim;
+	bool			oom_reaped;	/* its private memory was taken already */
+	u64			oom_time;	/* when it was chosen, monotonic ns */
 	int			dumpable;	/* PR_SET_DUMPABLE */
 	bool			did_exec;	/* since fork: setpgid by the parent is EACCES */
 	u32			personality;
