@@ -51,6 +51,12 @@ static void on_sigchld(int sig)
 
 static void __attribute__((noreturn)) stop_machine(void)
 {
+	/* What the ports still hold is lost when the machine ends: QEMU takes it in its own time. */
+	fsync(control_fd);
+	if (agent.out.to >= 0)
+		fsync(agent.out.to);
+	if (agent.err.to >= 0)
+		fsync(agent.err.to);
 	sync();
 	reboot(RB_AUTOBOOT); /* QEMU runs with -no-reboot: this ends it on every machine type */
 	for (;;)
