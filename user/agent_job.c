@@ -164,6 +164,52 @@ static int child_streams(const int fds[3], const struct job *job, const char *tt
 	return 0;
 }
 
+/* A file that is no program is a script of the shell, as for env(1). Returns only on failure: errno. */
+static int exec_one(const char *path, const struct job *job)
+{
+	size_t argc = 0;
+	char **argv;
+
+	execve(path, job->argv, job->envp);
+	if (errno != ENOEXEC)
+		return errno;
+	while (job->argv[argc])
+		argc++;
+	argv = calloc(argc + 2, sizeof(*argv));
+	if (!argv)
+		return ENOMEM;
+	argv[0] = "sh";
+	argv[1] = (char *)path;
+	memcpy(argv + 2, job->argv + 1, argc * sizeof(*argv));
+	execve("/bin/sh", argv, job->envp);
+	return ENOEXEC;
+}
+
+/* Along PATH, as execvp(3): what may not be executed is remembered, but a later folder may have a better one. */
+static int exec_search(const struct job *job)
+{
+	const char *dir = getenv("PATH"), *name = job->argv[0];
+	int worst = ENOENT;
+
+	if (strchr(name, '/') || !*name)
+		return exec_one(name, job);
+	for (dir = dir ? dir : "/usr/local/bin:/bin:/usr/bin";; dir++) {
+		size_t len = strcspn(dir, ":");
+		char path[4096];
+		int err = ENAMETOOLONG;
+
+		if ((size_t)snprintf(path, sizeof(path), "%.*s%s%s", (int)len, dir, len ? "/" : "", name) < sizeof(path))
+			err = exec_one(path, job);
+		if (err == EACCES)
+			worst = EACCES;
+		else if (err != ENOENT && err != ENOTDIR)
+			return err;
+		dir += len;
+		if (!*dir)
+			return worst;
+	}
+}
+
 /* What the child reports before execve: which step, and why. */
 struct child_failure {
 	int32_t error;
@@ -183,8 +229,7 @@ static void child_run(const struct job *job, const int fds[3], const char *tty, 
 		umask(job->umask);
 		child_signals(job);
 		environ = job->envp;
-		execvp(job->argv[0], job->argv);
-		f.error = errno;
+		f.error = exec_search(job);
 		f.exec = 1;
 	}
 	write_all(report, &f, sizeof(f));

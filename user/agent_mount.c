@@ -145,7 +145,7 @@ bool mount_root(const struct job *job)
 			mount_system();
 		return true;
 	}
-	if (!mount_or_say("tmpfs", "/mnt", "tmpfs", 0, "mode=755,size=75%"))
+	if (!mount_or_say("tmpfs", "/mnt", "tmpfs", 0, "mode=755,size=75%,nr_inodes=0"))
 		return false;
 	make_dir(LOWER);
 	make_dir(ROOT);
