@@ -297,7 +297,7 @@ static void ram_setup(const struct host_config *c)
 	for (unsigned i = 0; c->ram[i].len; i++) {
 		const struct host_ram *r = &c->ram[i];
 
-		os_ram_map((void *)(page_offset_base + r->start), r->start, r->len);
+		os_ram_map(phys_to_virt(r->start), r->start, r->len);
 		b->ranges[b->nr_ranges++] = (struct boot_range){ r->start, r->start + r->len, BOOT_RAM };
 		used += r->len;
 	}

@@ -56,7 +56,7 @@ struct alloc_site {
 	long		bytes;		/* live now */
 	long		peak_bytes;
 	long		calls;		/* allocations ever; those of slab objects too, without a lock */
-};
+} aligned_to(8);			/* an array, as the linker lays them out: no gaps */
 
 #define ALLOC_SITE() ({									\
 	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") aligned_to(8) = {	\

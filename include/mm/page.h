@@ -84,7 +84,7 @@ static_assert(sizeof(struct page) <= 64, "one cache line per frame");
 #define pfn_to_page(pfn)	((struct page *)vmemmap_base + (pfn))
 #define page_to_phys(p)		((paddr_t)page_to_pfn(p) << PAGE_SHIFT)
 #define phys_to_page(pa)	pfn_to_page((pa) >> PAGE_SHIFT)
-#define phys_to_virt(pa)	((void *)(page_offset_base + (pa)))
+#define phys_to_virt(pa)	((void *)(uintptr_t)(page_offset_base + (pa)))
 #define virt_to_phys(v)		((paddr_t)((vaddr_t)(v) - page_offset_base))	/* direct map only */
 #define virt_to_page(v)		phys_to_page(virt_to_phys(v))
 #define page_address(p)		phys_to_virt(page_to_phys(p))

@@ -75,17 +75,18 @@ TEST(text, fixed_and_escaped)
 TEST(text, growing)
 {
 	struct text out;
+	int lines = sizeof(long) == 8 ? 10000 : 1100;		/* 32 bits: no vmalloc to grow into */
 	size_t want = 0;
 
 	t_machine(t, 15, 1);
 	text_init(&out, &text_kernel_ops);
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < lines; i++) {
 		text_printf(&out, "line %d\n", i);
 		want += (size_t)ksnprintf(NULL, 0, "line %d\n", i);
 	}
 	EXPECT_EQ(t, out.len, want);
 	EXPECT(t, !memcmp(out.buf, "line 0\nline 1\n", 14));
-	EXPECT(t, !memcmp(out.buf + out.len - 10, "line 9999\n", 10));
+	EXPECT(t, !memcmp(out.buf + out.len - 10, lines == 10000 ? "line 9999\n" : "line 1099\n", 10));
 	text_free(&out);
 	FAIL_EACH_ALLOC(t) {
 		text_init(&out, &text_kernel_ops);

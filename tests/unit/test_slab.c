@@ -18,7 +18,7 @@ TEST(slab, distinct_and_aligned)
 
 		for (unsigned i = 0; i < 300; i++) {
 			obj[i] = slab_alloc(c, GFP_KERNEL);
-			EXPECT(t, obj[i] && IS_ALIGNED((vaddr_t)obj[i], 8));
+			EXPECT(t, obj[i] && IS_ALIGNED((vaddr_t)obj[i], sizeof(void *)));
 			memset(obj[i], (int)i, sizes[s]);
 		}
 		for (unsigned i = 0; i < 300; i++)

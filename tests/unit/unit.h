@@ -28,7 +28,7 @@ struct unit_test {
 #define TEST(suite_, name_)								\
 	static void test_##suite_##_##name_(struct t *t);				\
 	static const struct unit_test unit_##suite_##_##name_ = { #suite_, #name_, test_##suite_##_##name_ }; \
-	static const struct unit_test *const unit_p_##suite_##_##name_ used_sym aligned_to(8) in_section("unit_tests") = \
+	static const struct unit_test *const unit_p_##suite_##_##name_ used_sym aligned_to(sizeof(void *)) in_section("unit_tests") = \
 		&unit_##suite_##_##name_;						\
 	static void test_##suite_##_##name_(struct t *t)
 
