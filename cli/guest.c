@@ -175,6 +175,10 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 	case WIRE_EXIT:
 		on_exit_message(body, h->len);
 		break;
+	case WIRE_LEDGER_START:
+		free(s->r->ledger_start);
+		s->r->ledger_start = text_of(body, h->len);
+		break;
 	case WIRE_LEDGER:
 		free(s->r->ledger);
 		s->r->ledger = text_of(body, h->len);

@@ -95,6 +95,7 @@ static json_t *accounts(const struct ledger *l)
 
 		json_object_set_new(j, "name", json_string(a->name));
 		json_object_set_new(j, "space", json_string(spaces[a->space]));
+		json_object_set_new(j, "start_bytes", number(a->start * l->page_size));
 		json_object_set_new(j, "end_bytes", number(a->now * l->page_size));
 		json_object_set_new(j, "at_peak_bytes", number(a->at_peak * l->page_size));
 		json_object_set_new(j, "own_peak_bytes", number(a->own_peak * l->page_size));
@@ -152,7 +153,7 @@ bool report_json(const struct options *o, const struct accel_choice *a, const st
 	json_object_set_new(j, "outcome", outcome(r));
 	json_object_set_new(j, "times", times(r));
 	json_object_set_new(j, "machine", machine(o, a));
-	json_object_set_new(j, "memory", r->ledger && ledger_parse(&l, r->ledger) ? memory(&l) : json_null());
+	json_object_set_new(j, "memory", r->ledger && ledger_parse(&l, r->ledger_start, r->ledger) ? memory(&l) : json_null());
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	ok = json_dump_file(j, o->json_file, JSON_INDENT(2)) == 0;

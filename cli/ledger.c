@@ -69,8 +69,7 @@ static void parse_number(struct ledger *l, const char *line)
 			memcpy((char *)l + numbers[i].at, &value, sizeof(value));
 }
 
-/* false: this text is no ledger. */
-bool ledger_parse(struct ledger *l, const char *text)
+static void ledger_read(struct ledger *l, const char *text)
 {
 	memset(l, 0, sizeof(*l));
 	l->page_size = 4096;
@@ -87,7 +86,37 @@ bool ledger_parse(struct ledger *l, const char *text)
 			parse_number(l, line);
 		text += len + (text[len] == '\n');
 	}
+}
+
+/* Where each account stood before the program: from the other text, by name. */
+static void take_start(struct ledger *l, const struct ledger *before)
+{
+	for (unsigned int i = 0; i < l->nr_accounts; i++)
+		for (unsigned int k = 0; k < before->nr_accounts; k++)
+			if (!strcmp(l->accounts[i].name, before->accounts[k].name))
+				l->accounts[i].start = before->accounts[k].now;
+}
+
+/* The two texts, before the program and after it; either may be NULL. false: there is no ledger. */
+bool ledger_parse(struct ledger *l, const char *start, const char *end)
+{
+	struct ledger *before = must_alloc(malloc(sizeof(*before)));
+
+	ledger_read(before, start);
+	ledger_read(l, end);
+	take_start(l, before);
+	free(before);
 	return l->ram_frames && l->nr_accounts;
+}
+
+uint64_t ledger_space_start(const struct ledger *l, enum account_space s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < l->nr_accounts; i++)
+		if (l->accounts[i].space == s)
+			sum += l->accounts[i].start;
+	return sum;
 }
 
 uint64_t ledger_space_now(const struct ledger *l, enum account_space s)

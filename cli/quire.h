@@ -73,7 +73,7 @@ struct run_result {
 	char message[600];
 	bool done; /* the guest said that every file is written back */
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
-	char *ledger, *audit; /* texts or NULL; owned */
+	char *ledger_start, *ledger, *audit; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 
@@ -149,7 +149,7 @@ enum account_space { SPACE_USER, SPACE_CACHE, SPACE_KERNEL, SPACE_FREE, SPACE_CO
 struct account {
 	char name[32];
 	enum account_space space;
-	uint64_t now, own_peak, at_peak; /* frames */
+	uint64_t start, now, own_peak, at_peak; /* frames */
 };
 
 struct slab_line {
@@ -165,7 +165,8 @@ struct ledger {
 	unsigned int nr_slabs;
 };
 
-bool ledger_parse(struct ledger *l, const char *text);
+bool ledger_parse(struct ledger *l, const char *start, const char *end);
+uint64_t ledger_space_start(const struct ledger *l, enum account_space s);
 uint64_t ledger_space_now(const struct ledger *l, enum account_space s);
 uint64_t ledger_space_at_peak(const struct ledger *l, enum account_space s);
 int64_t ledger_unaccounted_now(const struct ledger *l);

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include "cli/quire.h"
 
-#define LABEL_WIDTH 30
+#define LABEL_WIDTH 33
 
 /* The status our caller sees. */
 int result_status(const struct run_result *r)
@@ -105,13 +105,18 @@ static const char *account_words(const char *name)
 	return name;
 }
 
-static void line(FILE *to, const struct ledger *l, const char *indent, const char *label, uint64_t peak, uint64_t end)
+struct row {
+	uint64_t start, peak, end; /* frames */
+};
+
+static void line(FILE *to, const struct ledger *l, const char *indent, const char *label, struct row r)
 {
 	uint64_t kib = l->page_size / 1024;
-	char a[32], b[32];
+	char a[32], b[32], c[32];
 
-	fprintf(to, "%s%-*s %14s %6.1f %14s\n", indent, LABEL_WIDTH - (int)strlen(indent), label,
-		grouped(peak * kib, a), 100.0 * (double)peak / (double)l->ram_frames, grouped(end * kib, b));
+	fprintf(to, "%s%-*s %12s %12s %6.1f %12s\n", indent, LABEL_WIDTH - (int)strlen(indent), label,
+		grouped(r.start * kib, a), grouped(r.peak * kib, b), 100.0 * (double)r.peak / (double)l->ram_frames,
+		grouped(r.end * kib, c));
 }
 
 static int by_pages(const void *a, const void *b)
@@ -143,29 +148,53 @@ static void print_slabs(FILE *to, struct ledger *l)
 
 static void print_space(FILE *to, struct ledger *l, enum account_space space, const char *title)
 {
-	line(to, l, " ", title, ledger_space_at_peak(l, space), ledger_space_now(l, space));
+	line(to, l, " ", title, (struct row){ledger_space_start(l, space), ledger_space_at_peak(l, space),
+					     ledger_space_now(l, space)});
 	if (space == SPACE_FREE)
 		return;
 	for (unsigned int i = 0; i < l->nr_accounts; i++) {
 		const struct account *a = &l->accounts[i];
 
-		if (a->space != space || (!a->now && !a->at_peak))
+		if (a->space != space || (!a->now && !a->at_peak && !a->start))
 			continue;
-		line(to, l, "   ", account_words(a->name), a->at_peak, a->now);
+		line(to, l, "   ", account_words(a->name), (struct row){a->start, a->at_peak, a->now});
 		if (!strcmp(a->name, "slab"))
 			print_slabs(to, l);
 	}
+}
+
+static uint64_t sum_start(const struct ledger *l)
+{
+	uint64_t sum = 0;
+
+	for (int s = 0; s < SPACE_COUNT; s++)
+		sum += ledger_space_start(l, (enum account_space)s);
+	return sum;
+}
+
+/* What the run left behind: the program is gone, so in user space this is nothing, or files in guest memory. */
+static void print_held(FILE *to, const struct ledger *l)
+{
+	int64_t kib = (int64_t)l->page_size / 1024;
+
+	if (!sum_start(l))
+		return;
+	fprintf(to, "Still held after exit: user %+" PRId64 " KiB · kernel %+" PRId64 " KiB · file pages %+" PRId64 " KiB\n",
+		((int64_t)ledger_space_now(l, SPACE_USER) - (int64_t)ledger_space_start(l, SPACE_USER)) * kib,
+		((int64_t)ledger_space_now(l, SPACE_KERNEL) - (int64_t)ledger_space_start(l, SPACE_KERNEL)) * kib,
+		((int64_t)ledger_space_now(l, SPACE_CACHE) - (int64_t)ledger_space_start(l, SPACE_CACHE)) * kib);
 }
 
 static void print_closing(FILE *to, const struct ledger *l, const char *audit)
 {
 	int64_t peak = ledger_unaccounted_at_peak(l), now = ledger_unaccounted_now(l);
 
-	line(to, l, " ", "SUM", l->ram_frames - (uint64_t)peak, l->ram_frames - (uint64_t)now);
-	fprintf(to, " %-*s %14" PRId64 " %6s %14" PRId64 "  frames%s\n", LABEL_WIDTH - 1, "UNACCOUNTED", peak, "", now,
-		!peak && !now ? ", closed" : "");
+	line(to, l, " ", "SUM", (struct row){sum_start(l), l->ram_frames - (uint64_t)peak, l->ram_frames - (uint64_t)now});
+	fprintf(to, " %-*s %12s %12" PRId64 " %6s %12" PRId64 "  frames%s\n", LABEL_WIDTH - 1, "UNACCOUNTED", "", peak, "",
+		now, !peak && !now ? ", closed" : "");
+	print_held(to, l);
 	if (audit && *audit)
-		fprintf(to, " %.*s\n", (int)strcspn(audit, "\n"), audit);
+		fprintf(to, "%.*s\n", (int)strcspn(audit, "\n"), audit);
 }
 
 static void print_ledger(FILE *to, struct ledger *l, const char *audit)
@@ -179,7 +208,8 @@ static void print_ledger(FILE *to, struct ledger *l, const char *audit)
 	if (l->peak_time_ns)
 		fprintf(to, " at %.2f s", (double)l->peak_time_ns / 1e9);
 	fputc('\n', to);
-	fprintf(to, "%-*s %14s %6s %14s\n", LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT PEAK", "%", "AT THE END");
+	fprintf(to, "%-*s %12s %12s %6s %12s\n", LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT START", "AT PEAK", "%",
+		"AT THE END");
 	print_space(to, l, SPACE_USER, "USER");
 	print_space(to, l, SPACE_CACHE, "PAGE CACHE");
 	print_space(to, l, SPACE_KERNEL, "KERNEL");
@@ -203,7 +233,7 @@ void report_print(FILE *to, const struct options *o, const struct accel_choice *
 	struct ledger l;
 
 	print_head(to, o, a, r);
-	if (r->ledger && ledger_parse(&l, r->ledger))
+	if (r->ledger && ledger_parse(&l, r->ledger_start, r->ledger))
 		print_ledger(to, &l, r->audit);
 	else
 		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n",

@@ -349,8 +349,10 @@ static void start_program(int in_port, int out_port, int err_port)
 	bool failed_exec;
 	int err;
 
-	if (agent.job.wanted & WANT_LEDGER)
+	if (agent.job.wanted & WANT_LEDGER) {
 		write_small_file("/proc/ledger/summary", "reset");
+		send_file(WIRE_LEDGER_START, "/proc/ledger/summary");
+	}
 	err = child_start(&agent.child, &agent.job, &failed_exec);
 	if (err) {
 		uint32_t code = (uint32_t)err;

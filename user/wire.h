@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -36,7 +36,8 @@ enum wire_type {
 	WIRE_ERROR,	  /* text: the agent could not set the job up */
 	WIRE_STDIN_CLOSED,/* nothing: nobody will read standard input any more */
 	WIRE_EXIT,	  /* struct wire_exit */
-	WIRE_LEDGER,	  /* text of /proc/ledger, taken when all programs are gone */
+	WIRE_LEDGER_START,/* text of /proc/ledger/summary, taken just before the program starts */
+	WIRE_LEDGER,	  /* the same, taken when all programs are gone */
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
