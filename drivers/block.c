@@ -1,0 +1,361 @@
+/*
+ * block.c - block devices: the registry, their page cache, /dev and /proc entries.
+ *
+ * SHAPE       each device has an inode of its own (file-system type "bdev", mounted nowhere) whose mapping holds its pages;
+ *             every open file of a device node is turned to that inode, so all see one cache.
+ * LIFE        registered at boot or by a module; stays.
+ * LOCKS       devices_lock (LOCK_FS) guards the list and holders.
+ */
+#include <abi/errno.h>
+#include <asm/ioctl.h>
+#include <drivers/block.h>
+#include <fs/fs.h>
+#include <kernel/main.h>
+#include <kernel/panic.h>
+#include <kernel/wait.h>
+#include <lib/printf.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <linux/fs.h>
+#include <mm/slab.h>
+#include <mm/uaccess.h>
+
+static struct list devices = LIST_INIT(devices);
+static spinlock_t devices_lock = SPINLOCK_INIT("block", LOCK_FS);
+
+/* ---- finding and claiming ---- */
+
+struct block_device *block_find(u32 rdev)
+{
+	struct block_device *b, *found = NULL;
+
+	spin_lock(&devices_lock);
+	list_for_each(b, &devices, link)
+		if (b->rdev == rdev)
+			found = b;
+	spin_unlock(&devices_lock);
+	return found;
+}
+
+struct block_device *block_of_inode(const struct inode *i)
+{
+	return S_ISBLK(i->mode) ? block_find(i->rdev) : NULL;
+}
+
+int block_claim(struct block_device *b, void *holder)
+{
+	int err = -EBUSY;
+
+	spin_lock(&devices_lock);
+	if (!b->holder) {
+		b->holder = holder;
+		err = 0;
+	}
+	spin_unlock(&devices_lock);
+	return err;
+}
+
+void block_release(struct block_device *b, void *holder)
+{
+	spin_lock(&devices_lock);
+	assert(b->holder == holder);
+	b->holder = NULL;
+	spin_unlock(&devices_lock);
+}
+
+/* ---- transfers ---- */
+
+int block_submit(struct block_io *io)
+{
+	struct block_device *b = io->bdev;
+	u64 sectors;
+
+	assert(io->nr && io->nr <= BLOCK_MAX_PAGES);
+	if (!io->bytes)
+		io->bytes = io->nr * PAGE_SIZE;
+	sectors = DIV_ROUND_UP(io->bytes, SECTOR_SIZE);
+	if (io->sector > b->sectors || sectors > b->sectors - io->sector || (io->write && b->read_only))
+		return -EIO;
+	b->nr_ios[io->write]++;
+	b->nr_sectors[io->write] += sectors;
+	return b->ops->submit(b, io);
+}
+
+struct sync_io {
+	struct block_io	io;
+	spinlock_t	lock;		/* the sleeper takes it once before it leaves, so s stays until done() is through */
+	struct waitq	wait;
+	bool		done;
+};
+
+static void sync_done(struct block_io *io)
+{
+	struct sync_io *s = io->priv;
+
+	spin_lock(&s->lock);
+	WRITE_ONCE(s->done, true);
+	waitq_wake_all(&s->wait);
+	spin_unlock(&s->lock);
+}
+
+static int rw_once(struct block_device *b, bool write, u64 sector, struct page **pages, unsigned nr, u32 bytes)
+{
+	struct sync_io here, *s = &here;
+	int err;
+
+	spin_lock_init(&s->lock, "block-io", LOCK_FS);
+	waitq_init(&s->wait);
+	s->done = false;
+	s->io = (struct block_io){ .bdev = b, .write = write, .sector = sector, .pages = pages, .nr = nr, .bytes = bytes,
+				   .done = sync_done, .priv = s };
+	err = block_submit(&s->io);
+	if (!err) {
+		wait_event(&s->wait, READ_ONCE(s->done));
+		spin_lock(&s->lock);
+		spin_unlock(&s->lock);
+		err = s->io.err;
+	}
+	return err;
+}
+
+int block_rw(struct block_device *b, bool write, u64 sector, struct page **pages, unsigned nr)
+{
+	int err = 0;
+
+	for (unsigned at = 0; at < nr && !err; at += BLOCK_MAX_PAGES)
+		err = rw_once(b, write, sector + at * SECTORS_PER_PAGE, pages + at, min(nr - at, (unsigned)BLOCK_MAX_PAGES), 0);
+	return err;
+}
+
+int block_flush(struct block_device *b)
+{
+	return b->ops->flush ? b->ops->flush(b) : 0;
+}
+
+/* ---- the page cache of a device ---- */
+
+static int cache_pages(struct address_space *m, struct page **pages, unsigned nr, bool write)
+{
+	struct block_device *b = m->host->priv;
+	int err = 0;
+
+	for (unsigned at = 0; at < nr && !err; at += BLOCK_MAX_PAGES) {
+		unsigned n = min(nr - at, (unsigned)BLOCK_MAX_PAGES);
+		u64 start = (u64)pages[at]->index << PAGE_SHIFT;
+		u64 inside = (u64)m->size > start ? (u64)m->size - start : 0;
+		u32 bytes = min((u64)n * PAGE_SIZE, inside);
+
+		if (bytes < n * PAGE_SIZE && !write)	/* the device's end lies in a page */
+			memset(page_address(pages[at + bytes / PAGE_SIZE]), 0, PAGE_SIZE);
+		n = DIV_ROUND_UP(bytes, PAGE_SIZE);
+		if (!n)
+			break;
+		err = rw_once(b, write, start / SECTOR_SIZE, pages + at, n, bytes);
+		for (unsigned k = 0; !err && !write && k < n; k++)
+			page_set(pages[at + k], PG_UPTODATE);
+	}
+	return err;
+}
+
+static int cache_read_pages(struct address_space *m, struct page **pages, unsigned nr)
+{
+	return cache_pages(m, pages, nr, false);
+}
+
+static int cache_read_page(struct address_space *m, struct page *p)
+{
+	return cache_pages(m, &p, 1, false);
+}
+
+static int cache_write_pages(struct address_space *m, struct page **pages, unsigned nr, size_t len_last)
+{
+	return cache_pages(m, pages, nr, true);
+}
+
+static int cache_write_page(struct address_space *m, struct page *p, size_t len)
+{
+	return cache_pages(m, &p, 1, true);
+}
+
+static const struct mapping_ops cache_aops = {
+	.read_page = cache_read_page, .read_pages = cache_read_pages,
+	.write_page = cache_write_page, .write_pages = cache_write_pages,
+};
+
+/* ---- open files ---- */
+
+static struct block_device *dev_of(struct file *f)
+{
+	return f->inode->priv;
+}
+
+static int blk_fsync(struct file *f, loff_t start, loff_t end, bool datasync)
+{
+	int err = generic_fsync(f, start, end, datasync);
+
+	return err ? err : block_flush(dev_of(f));
+}
+
+/* A device does not grow. */
+static ssize_t blk_write(struct file *f, struct io_iter *from, loff_t *pos)
+{
+	loff_t size = inode_size(f->inode);
+	size_t cut = 0;
+	ssize_t n;
+
+	if (*pos >= size)
+		return from->left ? -ENOSPC : 0;
+	if ((loff_t)from->left > size - *pos) {
+		cut = from->left - (size - *pos);
+		from->left -= cut;
+	}
+	n = generic_file_write(f, from, pos);
+	from->left += cut;
+	return n;
+}
+
+static long blk_ioctl(struct file *f, unsigned cmd, unsigned long arg)
+{
+	struct block_device *b = dev_of(f);
+
+	switch (cmd) {
+	case BLKGETSIZE64:
+		return put_user(b->sectors * SECTOR_SIZE, (u64 __user *)arg);
+	case BLKGETSIZE:
+		return put_user((unsigned long)b->sectors, (unsigned long __user *)arg);
+	case BLKSSZGET:
+		return put_user((int)SECTOR_SIZE, (int __user *)arg);
+	case BLKPBSZGET:
+		return put_user(SECTOR_SIZE, (unsigned __user *)arg);
+	case BLKBSZGET:
+		return put_user((int)PAGE_SIZE, (int __user *)arg);
+	case BLKROGET:
+		return put_user((int)b->read_only, (int __user *)arg);
+	case BLKFLSBUF:
+		return filemap_invalidate_all(f->mapping);
+	}
+	return -ENOTTY;
+}
+
+static int blk_open(struct inode *i, struct file *f)
+{
+	struct block_device *b = f->priv;
+
+	if (!b)
+		return -ENXIO;
+	if ((f->mode & FMODE_WRITE) && b->read_only)
+		return -EACCES;
+	f->inode = b->inode;		/* lives as long as the machine */
+	f->mapping = b->inode->mapping;
+	f->wb_err = f->mapping->wb_err;
+	return 0;
+}
+
+static const struct file_ops blk_fops = {
+	.open = blk_open, .read = generic_file_read, .write = blk_write, .llseek = generic_llseek, .can_mmap = true,
+	.fsync = blk_fsync, .ioctl = blk_ioctl,
+};
+
+/* ---- registration ---- */
+
+static const struct super_ops bdev_super_ops;
+static const struct inode_ops bdev_iops;
+static struct file_system_type bdev_type = { .name = "bdev" };
+static struct super_block *bdev_sb;
+
+static int make_inode(struct block_device *b)
+{
+	struct inode *i;
+
+	if (!bdev_sb)
+		bdev_sb = sb_alloc(&bdev_type, &bdev_super_ops, 0);
+	i = bdev_sb ? inode_alloc(bdev_sb) : NULL;
+	if (!i)
+		return -ENOMEM;
+	i->mode = S_IFBLK | 0600;
+	i->rdev = b->rdev;
+	i->ops = &bdev_iops;
+	i->fops = &blk_fops;
+	i->data.ops = &cache_aops;
+	i->data.size = (loff_t)(b->sectors * SECTOR_SIZE);
+	i->priv = b;
+	b->inode = i;
+	return 0;
+}
+
+static int size_show(struct text *out, void *arg)
+{
+	struct block_device *b = arg;
+
+	text_printf(out, "%llu\n", (unsigned long long)b->sectors);
+	return 0;
+}
+
+static int ro_show(struct text *out, void *arg)
+{
+	struct block_device *b = arg;
+
+	text_printf(out, "%d\n", b->read_only);
+	return 0;
+}
+
+static void register_sysfs(struct block_device *b)
+{
+	static int (*const show[2])(struct text *, void *) = { size_show, ro_show };
+	static const char *const leaf[2] = { "size", "ro" };
+
+	for (unsigned k = 0; k < 2; k++) {
+		ksnprintf(b->sysfs_path[k], sizeof(b->sysfs_path[k]), "block/%s/%s", b->name, leaf[k]);
+		b->sysfs_file[k] = (struct proc_file){ .path = b->sysfs_path[k], .mode = 0444, .show = show[k], .arg = b };
+		sysfs_register(&b->sysfs_file[k]);
+	}
+}
+
+int block_register(struct block_device *b)
+{
+	int err = make_inode(b);
+
+	if (err)
+		return err;
+	spin_lock(&devices_lock);
+	list_append(&devices, &b->link);
+	spin_unlock(&devices_lock);
+	register_sysfs(b);
+	return device_register(b->name, S_IFBLK | 0660, MAJOR(b->rdev), MINOR(b->rdev), &blk_fops, b);
+}
+
+/* ---- /proc ---- */
+
+/* Devices are only ever appended, so walking without the lock (the text may sleep to grow) is safe. */
+static int partitions_show(struct text *out, void *arg)
+{
+	struct block_device *b;
+
+	text_puts(out, "major minor  #blocks  name\n\n");
+	list_for_each(b, &devices, link)
+		text_printf(out, "%4u  %7u %10llu %s\n", MAJOR(b->rdev), MINOR(b->rdev), (unsigned long long)(b->sectors / 2), b->name);
+	return 0;
+}
+
+static int diskstats_show(struct text *out, void *arg)
+{
+	struct block_device *b;
+
+	list_for_each(b, &devices, link)
+		text_printf(out, "%4u %7u %s %llu 0 %llu 0 %llu 0 %llu 0 0 0 0 0 0 0 0 0 0\n", MAJOR(b->rdev), MINOR(b->rdev), b->name,
+			    (unsigned long long)b->nr_ios[0], (unsigned long long)b->nr_sectors[0],
+			    (unsigned long long)b->nr_ios[1], (unsigned long long)b->nr_sectors[1]);
+	return 0;
+}
+
+static const struct proc_file block_files[] = {
+	{ .path = "partitions", .mode = 0444, .show = partitions_show },
+	{ .path = "diskstats", .mode = 0444, .show = diskstats_show },
+};
+
+static int block_init(void)
+{
+	proc_register_all(block_files, ARRAY_SIZE(block_files));
+	return 0;
+}
+initcall(block_init, 2);

@@ -1,0 +1,72 @@
+/*
+ * block.h - block devices: what a disk driver supplies, and what users of disks (page cache, swap, file systems) call.
+ *
+ * I/O is in whole pages of memory and sectors of 512 bytes. A device's own page cache (its inode's mapping) is what read(2) and
+ * file systems' metadata use; swap and file data go to the device directly and must not overlap with it.
+ */
+#ifndef DRIVERS_BLOCK_H
+#define DRIVERS_BLOCK_H
+
+#include <fs/procfs.h>
+#include <kernel/lock.h>
+#include <mm/page.h>
+
+#define BLOCK_MAX_PAGES	64
+#define SECTOR_SIZE	512u
+#define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
+
+struct block_device;
+struct inode;
+
+/* One transfer between a contiguous run of sectors and pages. The caller keeps it, and the pages, until done() was called. */
+struct block_io {
+	struct block_device *bdev;
+	bool		write;
+	u64		sector;
+	struct page	**pages;
+	unsigned	nr;		/* 1 … BLOCK_MAX_PAGES */
+	u32		bytes;		/* 0: nr whole pages; less when the last one is not needed whole */
+	/* Called once, at a safe point (kernel/irq.h) with no locks held, or from block_submit() itself. May free io, wake, lock; not sleep. */
+	void		(*done)(struct block_io *io);
+	void		*priv;
+	int		err;		/* for done(): 0, -EIO */
+};
+
+struct block_ops {
+	/* Start io. 0, and done() will be called; or an error, and it will not. May sleep while the device's queue is full. */
+	int	(*submit)(struct block_device *b, struct block_io *io);
+	int	(*flush)(struct block_device *b);		/* what was written is on the medium; NULL: it always is */
+};
+
+struct block_device {
+	char			name[16];	/* "vda" */
+	u32			rdev;
+	u64			sectors;
+	bool			read_only;
+	const struct block_ops	*ops;
+	void			*priv;		/* driver's */
+	/* ---- drivers/block.c ---- */
+	struct inode		*inode;		/* its page cache */
+	void			*holder;	/* who claimed it: a mount, swap */
+	u64			nr_ios[2], nr_sectors[2];	/* read, written */
+	struct list		link;
+	char			sysfs_path[2][40];
+	struct proc_file	sysfs_file[2];
+};
+
+/* name, rdev, sectors, read_only, ops set. Makes /dev/<name>, /sys/block/<name>, and the entries in /proc. 0 or -errno. */
+int block_register(struct block_device *b) must_check;
+
+struct block_device *block_find(u32 rdev);	/* NULL: none. Devices stay for good */
+struct block_device *block_of_inode(const struct inode *i);	/* a device node, or an opened device's inode; NULL when it is none */
+/* Exclusive use. 0 or -EBUSY. */
+int block_claim(struct block_device *b, void *holder) must_check;
+void block_release(struct block_device *b, void *holder);
+
+/* 0, or -EIO past the end or for a write to a read-only device (then done() is not called). */
+int block_submit(struct block_io *io) must_check;
+/* The same, sleeping until it is done; nr of any size. */
+int block_rw(struct block_device *b, bool write, u64 sector, struct page **pages, unsigned nr) must_check;
+int block_flush(struct block_device *b) must_check;
+
+#endif
