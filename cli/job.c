@@ -107,6 +107,18 @@ static void add_mounts(struct message *m, const struct options *o)
 		add_mount(m, o->dirs[i].kind, o->dirs[i].tag, o->dirs[i].guest);
 }
 
+static void add_swaps(struct message *m, const struct options *o)
+{
+	for (unsigned int i = 0; i < o->nr_disks; i++) {
+		struct wire_swap w = {.priority = o->disks[i].priority};
+
+		if (o->disks[i].file)
+			continue;
+		snprintf(w.device, sizeof(w.device), "vd%c", 'a' + (int)i);
+		add_field(m, FIELD_SWAP, &w, sizeof(w));
+	}
+}
+
 static void add_folder(struct message *m, const struct options *o)
 {
 	char *cwd = o->keep_root ? NULL : getcwd(NULL, 0);
@@ -136,6 +148,7 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	add_limits(&m);
 	add_field(&m, FIELD_IGNORED, &ignored, sizeof(ignored));
 	add_mounts(&m, o);
+	add_swaps(&m, o);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		add_text(&m, FIELD_HOSTNAME, host);
 	if (o->tty) {

@@ -29,6 +29,8 @@ enum {
 	OPT_LOG,
 	OPT_AUDIT,
 	OPT_ROOT,
+	OPT_DISK,
+	OPT_SWAP,
 	OPT_ROOTFS,
 	OPT_NO_HOST,
 	OPT_HELP,
@@ -58,6 +60,8 @@ static const struct option long_options[] = {
 	{"initrd", required_argument, NULL, OPT_INITRD},
 	{"initrd-extra", required_argument, NULL, OPT_INITRD_EXTRA},
 	{"log", required_argument, NULL, OPT_LOG},
+	{"disk", required_argument, NULL, OPT_DISK},
+	{"swap", required_argument, NULL, OPT_SWAP},
 	{"audit", no_argument, NULL, OPT_AUDIT},
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
@@ -89,6 +93,8 @@ static const char help_text[] =
 	"      --machine TYPE     microvm or q35 (default microvm)\n"
 	"      --cpu MODEL        QEMU's -cpu\n"
 	"      --icount           guest time follows the count of instructions, not the host's clock\n"
+	"      --swap SIZE[:PRIO] swap space for this run; may be given several times\n"
+	"      --disk FILE[:ro]   a disk image as the next of /dev/vda, vdb ...\n"
 	"      --append TEXT      more kernel command line\n"
 	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
 	"                         --initrd-extra DIR adds DIR's files to it\n"
@@ -119,7 +125,7 @@ void print_help(FILE *to)
 	fputs(help_text, to);
 }
 
-static uint64_t parse_size(const char *text)
+static uint64_t parse_size(const char *option, const char *text)
 {
 	char *end;
 	unsigned long long n;
@@ -127,7 +133,7 @@ static uint64_t parse_size(const char *text)
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	if (end == text || errno || text[0] == '-')
-		fail("-m %s: not a size", text);
+		fail("%s %s: not a size", option, text);
 	switch (*end) {
 	case 'G':
 	case 'g':
@@ -146,7 +152,7 @@ static uint64_t parse_size(const char *text)
 	if (*end == 'B' || *end == 'b')
 		end++;
 	if (*end || n < 4 || n > 1u << 20)
-		fail("-m %s: give 4M to 1024G", text);
+		fail("%s %s: give 4M to 1024G", option, text);
 	return (uint64_t)n << 20;
 }
 
@@ -200,6 +206,44 @@ static void add_dir(struct options *o, const char *option, enum wire_mount_kind 
 	if (!strcmp(d->guest, "/"))
 		fail("--%s /: the root itself stays under its overlay; name the folders you need", option);
 	o->nr_dirs++;
+}
+
+static struct disk *add_disk(struct options *o, const char *option)
+{
+	if (o->nr_disks == MAX_DISKS)
+		fail("--%s: more than %d disks", option, MAX_DISKS);
+	return &o->disks[o->nr_disks++];
+}
+
+static void add_swap(struct options *o, const char *arg)
+{
+	struct disk *d = add_disk(o, "swap");
+	char *size = must_alloc(strdup(arg)), *colon = strchr(size, ':'), *end;
+
+	d->priority = -1;
+	if (colon) {
+		*colon = 0;
+		d->priority = (int)strtol(colon + 1, &end, 10);
+		if (end == colon + 1 || *end || d->priority < 0 || d->priority > 32767)
+			fail("--swap %s: a priority is 0 to 32767", arg);
+	}
+	d->swap_bytes = parse_size("--swap", size);
+	free(size);
+}
+
+static void add_image(struct options *o, const char *arg)
+{
+	struct disk *d = add_disk(o, "disk");
+	char *file = must_alloc(strdup(arg));
+	size_t len = strlen(file);
+
+	if (len > 3 && !strcmp(file + len - 3, ":ro")) {
+		d->read_only = true;
+		file[len - 3] = 0;
+	}
+	if (access(file, d->read_only ? R_OK : R_OK | W_OK) < 0)
+		fail("--disk %s: %s", file, strerror(errno));
+	d->file = file;
 }
 
 /* A folder inside another must be mounted after it. */
@@ -283,6 +327,12 @@ static void parse_long(struct options *o, int opt)
 	case OPT_AUDIT:
 		o->audit = true;
 		break;
+	case OPT_SWAP:
+		add_swap(o, optarg);
+		break;
+	case OPT_DISK:
+		add_image(o, optarg);
+		break;
 	case OPT_DRY_RUN:
 		o->dry_run = true;
 		break;
@@ -324,7 +374,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "+m:p:tqvh", long_options, NULL)) >= 0) {
 		switch (opt) {
 		case 'm':
-			o->mem_bytes = parse_size(optarg);
+			o->mem_bytes = parse_size("-m", optarg);
 			o->mem_chosen = true;
 			break;
 		case 'p':

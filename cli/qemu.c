@@ -203,19 +203,41 @@ static void add_9p(struct qemu_args *a, const struct options *o, const char *tag
 
 static void add_files(struct qemu_args *a, const struct options *o)
 {
-	unsigned int nr_devices = 0;
-
 	if (o->keep_root)
 		return;
 	add_9p(a, o, "root", o->rootfs, false);
-	for (unsigned int i = 0; i < o->nr_dirs; i++) {
-		if (o->dirs[i].kind == MOUNT_OVERLAY)
-			continue;
-		add_9p(a, o, o->dirs[i].tag, o->dirs[i].host, o->dirs[i].kind == MOUNT_RW);
-		nr_devices++;
+	for (unsigned int i = 0; i < o->nr_dirs; i++)
+		if (o->dirs[i].kind != MOUNT_OVERLAY)
+			add_9p(a, o, o->dirs[i].tag, o->dirs[i].host, o->dirs[i].kind == MOUNT_RW);
+}
+
+static void add_disks(struct qemu_args *a, const struct options *o)
+{
+	for (unsigned int i = 0; i < o->nr_disks; i++) {
+		const struct disk *d = &o->disks[i];
+		char *file = d->file ? escaped(d->file) : NULL;
+
+		arg(a, "-drive");
+		if (file)
+			arg(a, "file=%s,if=none,id=disk%u,format=raw%s", file, i, d->read_only ? ",readonly=on" : "");
+		else
+			arg(a, "file=/proc/self/fd/%d,if=none,id=disk%u,format=raw,cache=unsafe",
+			    keep(a, swap_file(d->swap_bytes)), i);
+		arg(a, "-device");
+		arg(a, "virtio-blk-%s,drive=disk%u", is_microvm(o) ? "device" : "pci", i);
+		free(file);
 	}
-	if (is_microvm(o) && nr_devices > 6)
-		fail("%u folders are more than microvm has slots for (6); use --machine q35", nr_devices);
+}
+
+/* microvm has eight slots on virtio-mmio; the ports and the root take two. */
+static void check_slots(const struct options *o)
+{
+	unsigned int extra = o->nr_disks;
+
+	for (unsigned int i = 0; i < o->nr_dirs; i++)
+		extra += o->dirs[i].kind != MOUNT_OVERLAY;
+	if (is_microvm(o) && extra > 6)
+		fail("%u folders and disks are more than microvm has slots for (6); use --machine q35", extra);
 }
 
 static void add_ports(struct qemu_args *a, const struct options *o, struct vm *vm)
@@ -246,10 +268,12 @@ void qemu_build(struct qemu_args *a, const struct options *o, const struct accel
 	vm->log = socket_device(a, "log");
 	arg(a, "-serial");
 	arg(a, "chardev:log");
+	check_slots(o);
 	if (!boot_only) {
 		add_ports(a, o, vm);
 		add_files(a, o);
 	}
+	add_disks(a, o);
 }
 
 /* A machine like those that runs get, with KVM and no devices: does our kernel come up in it? */

@@ -29,6 +29,15 @@ struct shared_dir {
 };
 
 #define MAX_DIRS 20
+#define MAX_DISKS 16
+
+/* A block device of the machine: a file of the host, or swap space that lives as long as the run. */
+struct disk {
+	const char *file; /* NULL: swap */
+	uint64_t swap_bytes;
+	int priority; /* of swap; -1: as it comes */
+	bool read_only;
+};
 
 /* What the user asked for. Strings belong to argv or live as long as the process. */
 struct options {
@@ -43,6 +52,8 @@ struct options {
 	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit;
 	struct shared_dir dirs[MAX_DIRS];
 	unsigned int nr_dirs;
+	struct disk disks[MAX_DISKS]; /* in the order the guest names them: vda, vdb ... */
+	unsigned int nr_disks;
 	char **argv;
 	int argc;
 };
@@ -109,7 +120,7 @@ struct vm {
 struct qemu_args {
 	char **argv;
 	size_t count;
-	int keep_fds[12]; /* inherited by QEMU under the same number */
+	int keep_fds[32]; /* inherited by QEMU under the same number */
 	unsigned int nr_keep;
 };
 
@@ -121,6 +132,9 @@ void qemu_start(struct vm *vm, const struct qemu_args *a);
 
 /* initrd.c: a memfd with the initramfs and DIR's files appended; exits on failure. */
 int initrd_with_extra(const char *initrd, const char *dir);
+
+/* swap.c: an unlinked file of that size with a swap header; exits on failure. */
+int swap_file(uint64_t bytes);
 
 /* log.c: the end of the guest kernel's log, line by line */
 struct kernel_log {

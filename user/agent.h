@@ -33,6 +33,8 @@ struct job {
 	struct wire_mount mounts[32];
 	const char *mount_paths[32];
 	uint32_t nr_mounts;
+	struct wire_swap swaps[16];
+	uint32_t nr_swaps;
 	bool tty, keep_root;
 	uint32_t wanted; /* WANT_* */
 	struct wire_winsize winsize;
@@ -54,6 +56,7 @@ int child_start(struct child *child, const struct job *job, bool *failed_exec);
 void mount_basics(void);
 void load_modules(void);
 bool mount_root(const struct job *job);
+void start_swaps(const struct job *job);
 void write_back(const struct job *job);
 
 /* agent_relay.c: one direction of one stream, without ever blocking */

@@ -51,6 +51,11 @@ static bool job_field(struct job *job, uint32_t type, char *data, uint32_t len)
 		job->tty = true;
 		memcpy(&job->winsize, data, sizeof(job->winsize));
 		return true;
+	case FIELD_SWAP:
+		if (job->nr_swaps == 16)
+			return false;
+		memcpy(&job->swaps[job->nr_swaps++], data, sizeof(struct wire_swap));
+		return true;
 	case FIELD_MOUNT:
 		return job_add_mount(job, data, len);
 	case FIELD_KEEP_ROOT:

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "user/agent.h"
@@ -162,6 +163,19 @@ bool mount_root(const struct job *job)
 		return false;
 	}
 	return true;
+}
+
+/* A kernel without swap runs the program all the same; the user hears of it. */
+void start_swaps(const struct job *job)
+{
+	for (uint32_t i = 0; i < job->nr_swaps; i++) {
+		int priority = job->swaps[i].priority;
+		char path[40];
+
+		snprintf(path, sizeof(path), "/dev/%.23s", job->swaps[i].device);
+		if (swapon(path, priority < 0 ? 0 : SWAP_FLAG_PREFER | (priority & SWAP_FLAG_PRIO_MASK)) < 0)
+			send_text(WIRE_NOTE, "no swap on %s: %s", path, strerror(errno));
+	}
 }
 
 /* The host may stop this machine the moment we say DONE: nothing may be left in our memory by then. */

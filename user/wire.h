@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -76,6 +76,7 @@ enum wire_field_type {
 	FIELD_RLIMIT,	/* struct wire_rlimit */
 	FIELD_TTY,	/* struct wire_winsize: the program gets a terminal instead of pipes */
 	FIELD_MOUNT,	/* struct wire_mount, then guest path */
+	FIELD_SWAP,	/* struct wire_swap, one an area */
 	FIELD_KEEP_ROOT,/* nothing: stay in the initramfs, mount no host files */
 	FIELD_HOSTNAME, /* text */
 	FIELD_IGNORED,	/* u64, bit n-1: signal n starts out ignored */
@@ -94,6 +95,11 @@ struct wire_rlimit {
 	uint32_t resource;
 	uint32_t unused;
 	uint64_t cur, max;
+};
+
+struct wire_swap {
+	char device[24]; /* without /dev/; its swap header is there */
+	int32_t priority; /* -1: the kernel chooses */
 };
 
 enum wire_mount_kind {
