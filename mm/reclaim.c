@@ -17,6 +17,7 @@
 #include <kernel/main.h>
 #include <kernel/printk.h>
 #include <mm/filemap.h>
+#include <mm/memcg.h>
 
 #define BATCH		32
 #define PRIORITIES	12
@@ -29,6 +30,7 @@ struct scan {
 	unsigned	priority;
 	unsigned long	freed, scanned;
 	bool		may_write;
+	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
 };
 
 enum verdict { RECLAIM, KEEP, ACTIVATE, UNEVICTABLE };
@@ -97,6 +99,10 @@ static void reclaim_one(struct scan *s, struct page *p)
 {
 	enum verdict v;
 
+	if (unlikely(memcg_count) && !memcg_reclaimable(s->memcg, p->owner, s->priority)) {
+		lru_putback(p);
+		return;
+	}
 	if (!page_trylock(p)) {
 		lru_putback(p);
 		return;
@@ -130,8 +136,13 @@ static void take_and(struct scan *s, struct list *from, void (*fn)(struct scan *
 
 static void deactivate_one(struct scan *s, struct page *p)
 {
-	int used = page_mapcount(p) ? rmap_referenced(p) : 0;
+	int used;
 
+	if (unlikely(memcg_count) && !memcg_reclaimable(s->memcg, p->owner, s->priority)) {
+		lru_putback(p);
+		return;
+	}
+	used = page_mapcount(p) ? rmap_referenced(p) : 0;
 	if (used <= 0) {
 		page_clear(p, PG_ACTIVE);
 		vm_event_add(PGDEACTIVATE, 1);
@@ -207,6 +218,28 @@ static unsigned long direct_reclaim(gfp_t gfp, unsigned order)
 	if ((gfp & GFP_MOVABLE) && !(gfp & GFP_NORETRY) && workingset_thrashing())
 		return 0;
 	return reclaim(gfp, top);
+}
+
+/* The same on behalf of one cgroup: its pages only, and no shrinkers, whose objects belong to nobody in particular. */
+unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
+{
+	struct task *t = current;
+	u32 had = t->flags & TF_MEMALLOC;
+	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .memcg = m };
+	unsigned long freed = 0;
+
+	t->flags |= TF_MEMALLOC;
+	for (int p = PRIORITIES; p >= 0 && freed < nr; p--) {
+		s.priority = (unsigned)p;
+		s.freed = 0;
+		for (int z = NR_ZONES - 1; z >= 0; z--)
+			if (zones[z].managed_pages)
+				shrink_zone(&s, (enum zone_type)z);
+		freed += s.freed;
+	}
+	vm_event_add(PGSTEAL, (long)freed);
+	t->flags = (t->flags & ~TF_MEMALLOC) | had;
+	return freed;
 }
 
 void reclaim_page_now(struct page *p)

@@ -16,6 +16,7 @@
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <linux/signal.h>
+#include <mm/memcg.h>
 #include <mm/uaccess.h>
 #include "internal.h"
 
@@ -270,6 +271,8 @@ static void return_notify(struct trapframe *f)
 	}
 	if (t->rseq_area)
 		rseq_return_to_user(f);
+	if (unlikely(t->memcg_high))
+		memcg_over_high();
 }
 
 void user_return_work(struct trapframe *f)

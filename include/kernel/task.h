@@ -104,6 +104,7 @@ struct task {
 	struct mm		*active_mm;	/* whose page table is loaded; a kernel thread borrows one */
 	owner_t			owner;		/* who pays for its allocations */
 	u64			min_flt, maj_flt;
+	bool			memcg_high;	/* [t] its cgroup is over memory.high: memcg_over_high() on the way to user mode */
 	int			fault_disabled;	/* > 0: user faults fail at once (the _nofault accessors) */
 
 	/* ---- fs/ ---- */

@@ -109,6 +109,11 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 	b->account[to].frames += n;
 	if (to == ACCT_FREE)
 		b->used -= n;
+#ifndef NO_LEDGER
+	memcg_book(ledger_owners[page->owner].memcg, from, -n);
+	if (to != ACCT_FREE)
+		memcg_book(ledger_owners[page->owner].memcg, to, n);
+#endif
 	spin_unlock(&b->lock);
 	for (long i = 0; i < n; i++)
 		page[i].account = (u8)to;
@@ -124,6 +129,10 @@ void ledger_page_recharge(struct page *page, owner_t to)
 	spin_lock(&ledger_books.lock);
 	ledger_fall(&o->frames, &o->peak, 1);
 	ledger_owners[to].frames++;
+	if (o->memcg != ledger_owners[to].memcg) {
+		memcg_book(o->memcg, page->account, -1);
+		memcg_book(ledger_owners[to].memcg, page->account, 1);
+	}
 	page->owner = to;
 	spin_unlock(&ledger_books.lock);
 #endif

@@ -11,11 +11,13 @@
 #ifndef MM_LEDGER_CHARGE_H
 #define MM_LEDGER_CHARGE_H
 
+#include <mm/memcg.h>
 #include <mm/page.h>
 
 struct ledger_owner {			/* hot half; names are in owners.c */
 	long	frames;
 	long	peak;
+	struct memcg *memcg;		/* NULL: in no cgroup but the root */
 };
 
 struct ledger_books {
@@ -43,11 +45,24 @@ static always_inline struct alloc_site *ledger_site(unsigned id)
 
 #ifndef NO_LEDGER
 
+/* The cgroup of an owner and all above it; n may be negative. Lock held. */
+static noinline unused void memcg_book(struct memcg *m, enum account a, long n)
+{
+	for (; m; m = m->parent) {
+		m->pages += n;
+		m->stat[a] += n;
+		if (m->pages > m->peak)
+			m->peak = m->pages;
+	}
+}
+
 static always_inline void ledger_add_locked(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
 	ledger_books.account[a].frames += n;
 	ledger_books.used += n;
 	ledger_owners[owner].frames += n;
+	if (unlikely(ledger_owners[owner].memcg))
+		memcg_book(ledger_owners[owner].memcg, a, n);
 	site->calls++;
 	site->bytes += n << PAGE_SHIFT;
 }
@@ -70,6 +85,8 @@ static always_inline void ledger_sub_locked(const struct page *p, long n)
 	b->used -= n;
 	ledger_fall(&b->account[p->account].frames, &b->account[p->account].peak, n);
 	ledger_fall(&o->frames, &o->peak, n);
+	if (unlikely(o->memcg))
+		memcg_book(o->memcg, p->account, -n);
 	if (likely(p->site)) {
 		struct alloc_site *s = ledger_site(p->site);
 
@@ -116,6 +133,8 @@ static inline void ledger_owner_shift(owner_t from, owner_t to, long n)
 	spin_lock(&ledger_books.lock);
 	ledger_fall(&o->frames, &o->peak, n);
 	ledger_owners[to].frames += n;
+	memcg_book(o->memcg, ACCT_KSTACK, -n);
+	memcg_book(ledger_owners[to].memcg, ACCT_KSTACK, n);
 	spin_unlock(&ledger_books.lock);
 #endif
 }

@@ -119,6 +119,7 @@ owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name)
 		names[o].id = id;
 		set_name(&names[o], name);
 		ledger_owners[o].peak = 0;
+		ledger_owners[o].memcg = NULL;
 		hint = o + 1;
 	}
 	spin_unlock(&ledger_books.lock);

@@ -126,7 +126,7 @@ static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account 
 	struct pcp *l;
 	struct page *p;
 
-	if (injected_failure())
+	if (injected_failure() || (memcg_count && !memcg_may_charge(issue_owner(gfp), 1L << order, gfp, order)))
 		return NULL;
 	if (order || (gfp & (GFP_DMA | GFP_DMA32)))
 		return alloc_block(gfp, order, account, site);
@@ -141,7 +141,7 @@ struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, stru
 	unsigned long n = l->count;
 
 	if (unlikely(!n) || unlikely(order) || unlikely(gfp & (GFP_DMA | GFP_DMA32)) ||
-	    unlikely(atomic_read(&alloc_fail_countdown)))
+	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count))
 		return alloc_slow(gfp, order, account, site);
 	l->count = --n;
 	return issue_one(l->pages[n], gfp, account, site);
@@ -153,7 +153,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 	owner_t owner = issue_owner(gfp);
 	unsigned n = 0;
 
-	if (injected_failure())
+	if (injected_failure() || (memcg_count && !memcg_may_charge(owner, nr, gfp, 0)))
 		return 0;
 	while (n < nr) {
 		struct pcp *l = &this_cpu_ptr(pcp_set)->of[mt];	/* again: refill may sleep */

@@ -1,0 +1,65 @@
+/*
+ * memcg.h - memory cgroups: what a group of processes may use, and what it does use.
+ *
+ * A process's ledger owner belongs to a cgroup; so each frame that the owner pays for is charged to that cgroup and all above
+ * it, at the moment the ledger books it. Charges stay where they were made: a process that moves gets a new owner.
+ */
+#ifndef MM_MEMCG_H
+#define MM_MEMCG_H
+
+#include <lib/list.h>
+#include <mm/ledger.h>
+
+enum memcg_event { MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL, NR_MEMCG_EVENTS };
+#define MEMCG_NO_LIMIT	((long)(S64_MAX >> PAGE_SHIFT))
+#define MEMCG_NAME_MAX	64
+
+struct memcg {
+	/* the tree: under memcg_lock() */
+	struct memcg	*parent;		/* NULL: the root */
+	struct list	children, sibling;
+	u64		id;			/* inode number of its directory */
+	char		name[MEMCG_NAME_MAX];
+	bool		subtree_memory;		/* children have memory files */
+	atomic_t	refs;			/* directories and files in use, the tree itself */
+	atomic_t	nr_procs;		/* living processes right in it */
+	/* the numbers, frames: under the ledger's lock; with all below */
+	long		pages, peak;
+	long		stat[NR_ACCOUNTS];
+	/* limits; read without a lock */
+	long		max, high, low, min;
+	bool		oom_group;
+	atomic_long_t	events[NR_MEMCG_EVENTS];	/* with all below */
+	atomic_long_t	events_local[NR_MEMCG_EVENTS];
+};
+
+extern struct memcg memcg_root;
+extern int memcg_count;				/* besides the root: 0 means nothing has to be checked */
+
+void memcg_lock(void);				/* may sleep */
+void memcg_unlock(void);
+/* Under memcg_lock(). NULL: no memory. */
+struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len) must_check;
+void memcg_remove(struct memcg *m);		/* empty of children and processes: its charges become the parent's */
+void memcg_get(struct memcg *m);
+void memcg_put(struct memcg *m);
+bool memcg_is_below(const struct memcg *m, const struct memcg *top);	/* m is top, or somewhere below */
+
+void memcg_bind_owner(owner_t o, struct memcg *m);	/* a fresh owner */
+struct memcg *memcg_of_owner(owner_t o);		/* never NULL */
+/* Does reclaim on behalf of `target` (NULL: the machine) take this owner's pages? Honours min and low. */
+bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority);
+
+/* Room for nr frames in the cgroup of `o` and all above: reclaims, and in the end kills. False: the allocation fails. */
+bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order) must_check;
+void memcg_over_high(void);			/* on the way to user mode, when current->memcg_high says so */
+/* Give back until at most `pages` are in use. Frames that went. */
+unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp);
+void memcg_event(struct memcg *m, enum memcg_event e);
+
+/* Set by proc/oom.c: choose and kill inside m. True: trying again may help. */
+extern bool (*memcg_oom)(struct memcg *m, gfp_t gfp, unsigned order);
+/* mm/reclaim.c */
+unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * memcg.c - memory cgroups: charging, limits, what happens at a limit.
+ *
+ * SHAPE       owner (a process in the ledger) -> cgroup -> … -> root. The ledger's two lines that book a frame in or out also
+ *             change the cgroup's numbers and those of all above (charge.h), under the same lock; so cgroups are as
+ *             exact as the ledger, and an owner outside any cgroup pays one comparison.
+ * LIMITS      checked before the allocation, in page_alloc_at(): over max, the cgroup is reclaimed from, then somebody in it
+ *             killed. Over high, the task reclaims on its way back to user mode, and sleeps a little when that was not
+ *             enough. Allocations that cannot sleep, and those of a dying task, may exceed max, as on Linux.
+ * PROTECTION  reclaim for others leaves a cgroup alone while it is within min, and within low unless nothing else helps.
+ * CHARGED     user pages, page cache, page tables, kernel stacks, large kernel buffers, by frames. Slab objects smaller than a page
+ *             are the machine's: their pages are shared between owners (docs/linux-differences.md).
+ * LIFE        a removed cgroup's charges become its parent's at once: the parent's numbers hold them already.
+ * LOCKS       memcg_mutex (LOCK_IPC) for the tree; ledger_books.lock for numbers.
+ */
+#include <kernel/lock.h>
+#include <kernel/sched.h>
+#include <kernel/signal.h>
+#include <kernel/wait.h>
+#include <lib/string.h>
+#include <mm/memcg.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+#include "ledger/charge.h"
+#include "ledger/owners.h"
+
+#define RETRIES		16			/* fruitless rounds of reclaim before the OOM decision; as Linux */
+#define HIGH_NAP	(10 * NSEC_PER_MSEC)	/* for a task that is over high after reclaiming */
+
+struct memcg memcg_root = {
+	.children = LIST_INIT(memcg_root.children), .sibling = LIST_INIT(memcg_root.sibling), .refs = ATOMIC_INIT(1),
+	.max = MEMCG_NO_LIMIT, .high = MEMCG_NO_LIMIT, .id = 1,
+};
+int memcg_count;
+bool (*memcg_oom)(struct memcg *m, gfp_t gfp, unsigned order);
+
+static struct mutex memcg_mutex = MUTEX_INIT(memcg_mutex, "memcg", LOCK_IPC);
+static u64 next_id = 2;
+
+void memcg_lock(void)
+{
+	mutex_lock(&memcg_mutex);
+}
+
+void memcg_unlock(void)
+{
+	mutex_unlock(&memcg_mutex);
+}
+
+/* ---- the tree ---- */
+
+struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
+{
+	struct memcg *m = kzalloc(sizeof(*m), GFP_KERNEL);
+
+	if (!m)
+		return NULL;
+	memcpy(m->name, name, len);
+	m->id = next_id++;
+	m->parent = parent;
+	m->max = m->high = MEMCG_NO_LIMIT;
+	atomic_set(&m->refs, 1);
+	list_init(&m->children);
+	list_append(&parent->children, &m->sibling);
+	memcg_count++;
+	return m;
+}
+
+void memcg_remove(struct memcg *m)
+{
+	unsigned nr = ledger_nr_owners();
+
+	spin_lock(&ledger_books.lock);
+	for (unsigned o = 1; o < nr; o++)
+		if (ledger_owners[o].memcg == m)
+			ledger_owners[o].memcg = m->parent == &memcg_root ? NULL : m->parent;
+	spin_unlock(&ledger_books.lock);
+	list_remove(&m->sibling);
+	memcg_count--;
+	memcg_put(m);
+}
+
+void memcg_get(struct memcg *m)
+{
+	atomic_inc(&m->refs);
+}
+
+void memcg_put(struct memcg *m)
+{
+	if (atomic_dec_and_test(&m->refs))
+		kfree(m);
+}
+
+bool memcg_is_below(const struct memcg *m, const struct memcg *top)
+{
+	for (; m; m = m->parent)
+		if (m == top)
+			return true;
+	return false;
+}
+
+void memcg_bind_owner(owner_t o, struct memcg *m)
+{
+	if (o && ledger_owners)
+		ledger_owners[o].memcg = m == &memcg_root ? NULL : m;
+}
+
+struct memcg *memcg_of_owner(owner_t o)
+{
+	struct memcg *m = ledger_owners ? READ_ONCE(ledger_owners[o].memcg) : NULL;
+
+	return m ? m : &memcg_root;
+}
+
+void memcg_event(struct memcg *m, enum memcg_event e)
+{
+	atomic_inc(&m->events_local[e]);
+	for (; m; m = m->parent)
+		atomic_inc(&m->events[e]);
+}
+
+/* ---- reclaim ---- */
+
+bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority)
+{
+	struct memcg *m = memcg_of_owner(o);
+
+	if (target && !memcg_is_below(m, target))
+		return false;
+	/* Its own limit does not spare it; what comes from above does. */
+	for (; m && m != target && m != &memcg_root; m = m->parent) {
+		if (m->pages <= m->min)
+			return false;
+		if (m->pages <= m->low && priority)
+			return false;
+	}
+	return true;
+}
+
+unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp)
+{
+	unsigned long freed = 0;
+
+	for (int tries = 0; READ_ONCE(m->pages) > pages && tries < RETRIES; ) {
+		unsigned long n = reclaim_memcg(m, (unsigned long)(m->pages - pages), gfp);
+
+		freed += n;
+		tries = n ? 0 : tries + 1;
+		if (fatal_signal_pending())
+			break;
+		cond_resched();
+	}
+	return freed;
+}
+
+/* ---- charging ---- */
+
+static bool may_exceed(gfp_t gfp)
+{
+	return !(gfp & GFP_WAIT) || (gfp & GFP_NOFAIL) || (current->flags & (TF_MEMALLOC | TF_EXITING | TF_OOM_VICTIM)) ||
+	       fatal_signal_pending();
+}
+
+/* True: go on with the charge, whatever the number is now. */
+static bool make_room(struct memcg *m, long nr, gfp_t gfp, unsigned order)
+{
+	for (unsigned rounds = 0; READ_ONCE(m->pages) + nr > m->max; ) {
+		if (may_exceed(gfp))
+			return true;
+		memcg_event(m, MEMCG_MAX);
+		if (reclaim_memcg(m, max((unsigned long)nr, 32UL), gfp)) {
+			rounds = 0;
+			cond_resched();
+			continue;
+		}
+		if (++rounds < RETRIES && !(gfp & GFP_NORETRY))
+			continue;
+		if ((gfp & GFP_NORETRY) || !memcg_oom || !memcg_oom(m, gfp, order))
+			return fatal_signal_pending();
+		rounds = 0;
+	}
+	return true;
+}
+
+bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order)
+{
+	for (struct memcg *m = memcg_of_owner(o); m != &memcg_root; m = m->parent) {
+		long after = READ_ONCE(m->pages) + nr;
+
+		if (unlikely(after > m->high) && current->process && !(current->flags & (TF_KTHREAD | TF_EXITING))) {
+			current->memcg_high = true;
+			task_set_work(current, WORK_NOTIFY);
+		}
+		if (unlikely(after > m->max) && !make_room(m, nr, gfp, order))
+			return false;
+	}
+	return true;
+}
+
+void memcg_over_high(void)
+{
+	current->memcg_high = false;
+	for (struct memcg *m = memcg_of_owner(current->owner); m != &memcg_root; m = m->parent) {
+		if (READ_ONCE(m->pages) <= m->high)
+			continue;
+		memcg_event(m, MEMCG_HIGH);
+		reclaim_memcg(m, (unsigned long)(m->pages - m->high), GFP_KERNEL);
+		if (READ_ONCE(m->pages) > m->high && !fatal_signal_pending()) {
+			task_set_state(TASK_KILLABLE);
+			schedule_timeout(HIGH_NAP);
+		}
+	}
+}
