@@ -14,6 +14,7 @@
  * LOCKS       memcg_mutex (LOCK_IPC) for the tree; ledger_books.lock for numbers.
  */
 #include <kernel/lock.h>
+#include <kernel/main.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/wait.h>
@@ -118,6 +119,51 @@ void memcg_event(struct memcg *m, enum memcg_event e)
 	for (; m; m = m->parent)
 		atomic_inc(&m->events[e]);
 }
+
+/* ---- audit ---- */
+
+#ifndef NO_LEDGER
+/* What the owners in m and below it hold, by the owner table. */
+static long frames_below(const struct memcg *m)
+{
+	unsigned nr = ledger_nr_owners();
+	long sum = 0;
+
+	for (unsigned o = 1; o < nr; o++)
+		if (ledger_owners[o].memcg && memcg_is_below(ledger_owners[o].memcg, m))
+			sum += ledger_owners[o].frames;
+	return sum;
+}
+
+static void audit_below(struct audit *a, struct memcg *m)
+{
+	struct memcg *c;
+
+	list_for_each(c, &m->children, sibling) {
+		long sum = 0;
+
+		for (unsigned i = 0; i < NR_ACCOUNTS; i++)
+			sum += c->stat[i];
+		audit_expect(a, "memcg pages", c->pages, frames_below(c));
+		audit_expect(a, "memcg stat", c->pages, sum);
+		audit_below(a, c);
+	}
+}
+
+static void audit_memcg(struct audit *a)
+{
+	audit_below(a, &memcg_root);
+}
+
+static int memcg_audit_init(void)
+{
+	static struct audit_walker walker = { .name = "memcg", .fn = audit_memcg };
+
+	audit_register(&walker);
+	return 0;
+}
+initcall(memcg_audit_init, 1);
+#endif
 
 /* ---- reclaim ---- */
 

@@ -16,6 +16,7 @@
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
+#include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 #include "internal.h"
@@ -234,6 +235,7 @@ static bool become_zombie(struct process *p, struct list *reap)
 		hang_up_orphaned(p, p);
 	p->exit_code = p->flags & PF_GROUP_EXIT ? p->group_exit_code : p->leader->exit_code;
 	p->zombie = true;
+	atomic_dec(&process_memcg(p)->nr_procs);
 	autoreap = notify_death(p);
 	if (autoreap)
 		process_reap_locked(p);

@@ -16,6 +16,7 @@
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <linux/capability.h>
+#include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 #include "internal.h"
@@ -237,8 +238,10 @@ static int copy_task(const struct fork_args *a, struct task **out)
 	}
 	if (err)
 		return err;
-	if (!(a->flags & CLONE_THREAD))
+	if (!(a->flags & CLONE_THREAD)) {
 		current->owner = ledger_owner_create(OWNER_PROCESS, tid, current->comm);
+		memcg_bind_owner(current->owner, process_memcg(current->process));
+	}
 	err = -ENOMEM;
 	t = task_alloc();
 	if (!t)
@@ -293,6 +296,8 @@ static int attach_task(struct task *t, const struct fork_args *a)
 		struct process *parent = a->flags & CLONE_PARENT ? me->parent : me;
 
 		p->exit_signal = t->exit_signal;
+		p->memcg = me->memcg;
+		atomic_inc(&process_memcg(p)->nr_procs);
 		process_link(p, parent, me->pgrp, me->session);
 		process_add_thread(p, t);
 		pid_attach(t);

@@ -16,6 +16,9 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/sched.h>
+#include <fs/cgroup.h>
+#include <lib/text.h>
+#include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <proc/process.h>
@@ -26,6 +29,19 @@
 #define OOM_PATIENCE		(2 * NSEC_PER_SEC)	/* for a victim whose memory has been taken to be gone */
 
 static spinlock_t oom_lock = SPINLOCK_INIT("oom", LOCK_FILES);
+
+/* Whom one round of the killer may choose, and what it says about it. */
+struct oom_context {
+	gfp_t		gfp;
+	unsigned	order;
+	struct memcg	*memcg;		/* NULL: the machine is out of memory, not a cgroup */
+	unsigned long	total;		/* pages that oom_score_adj is a share of */
+};
+
+static bool in_scope(const struct oom_context *c, const struct process *p)
+{
+	return !c->memcg || memcg_is_below(process_memcg(p), c->memcg);
+}
 
 static long mm_pages(struct mm *mm)
 {
@@ -70,20 +86,20 @@ long oom_badness(struct process *p, unsigned long total_pages)
 }
 
 /* Is an earlier victim still on its way out? tasklist_lock held. */
-static bool victim_dying(void)
+static bool victim_dying(const struct oom_context *c)
 {
 	ktime_t now = ktime_get();
 
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
-		if (p->oom_victim && !p->zombie && thread_with_mm(p) && now - (ktime_t)p->oom_time < OOM_PATIENCE)
+		if (p->oom_victim && in_scope(c, p) && !p->zombie && thread_with_mm(p) && now - (ktime_t)p->oom_time < OOM_PATIENCE)
 			return true;
 	return false;
 }
 
-static bool have_victims(void)
+static bool have_victims(const struct oom_context *c)
 {
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
-		if (p->oom_victim && !p->zombie)
+		if (p->oom_victim && in_scope(c, p) && !p->zombie)
 			return true;
 	return false;
 }
@@ -117,14 +133,14 @@ static void reap_victims(void)
 	}
 }
 
-static void report_tasks(void)
+static void report_tasks(const struct oom_context *c)
 {
 	pr_info("Tasks state (memory values in pages):\n");
 	pr_info("[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n");
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
 		struct task *t = thread_with_mm(p);
 
-		if (t)
+		if (t && in_scope(c, p))
 			pr_info("[%7d] %5u %5d %8lu %8lu %8ld %8ld         %5d %s\n", t->tid, t->cred->uid, p->pid,
 				t->mm->total_vm, mm_rss(t->mm), atomic_read(&t->mm->pgtables_bytes),
 				atomic_read(&t->mm->counters[MM_SWAP]), p->oom_score_adj, t->comm);
@@ -143,19 +159,33 @@ static void report_memory(void)
 		vm_stat_read(NR_SHMEM), vm_stat_read(NR_PAGETABLE), nr_free_pages());
 }
 
-/* tasklist_lock held. */
-static void kill_victim(struct process *victim)
+/* "/a/b" of a cgroup, cut to fit. */
+static const char *path_of(const struct memcg *m, char *buf, size_t size)
+{
+	struct text out;
+
+	text_init_fixed(&out, buf, size);
+	cgroup_path(m, &out);
+	return text_str(&out);
+}
+
+static void report_memcg(const struct memcg *m)
 {
 	const unsigned kb = PAGE_SHIFT - 10;
-	struct task *t = thread_with_mm(victim);
-	struct mm *mm = t->mm;
 
-	pr_info("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=%s,pid=%d,uid=%u\n",
-		t->comm, victim->pid, t->cred->uid);
-	pr_err("Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
-	       victim->pid, t->comm, mm->total_vm << kb, atomic_read(&mm->counters[MM_ANON]) << kb,
-	       atomic_read(&mm->counters[MM_FILE]) << kb, atomic_read(&mm->counters[MM_SHMEM]) << kb, t->cred->uid,
-	       atomic_read(&mm->pgtables_bytes) >> 10, victim->oom_score_adj);
+	pr_info("memory: usage %ldkB, limit %ldkB, failcnt %ld\n", m->pages << kb, m->max << kb,
+		atomic_read(&m->events[MEMCG_MAX]));
+	pr_info("Memory cgroup stats for anon:%ldkB file:%ldkB shmem:%ldkB kernel_stack:%ldkB pagetables:%ldkB\n",
+		m->stat[ACCT_ANON] << kb, m->stat[ACCT_PAGE_CACHE] << kb, m->stat[ACCT_SHMEM] << kb,
+		m->stat[ACCT_KSTACK] << kb, m->stat[ACCT_PAGE_TABLE] << kb);
+}
+
+/* p and all who share its address space. tasklist_lock held. */
+static void kill_sharers(struct process *victim)
+{
+	struct task *t = thread_with_mm(victim);
+	struct mm *mm = t ? t->mm : NULL;
+
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
 		struct task *other = thread_with_mm(p);
 
@@ -165,50 +195,118 @@ static void kill_victim(struct process *victim)
 		p->oom_time = ktime_get();
 		signal_kill_process(p);
 	}
-	vm_event_add(OOM_KILL, 1);
 }
 
-/*
- * Called by the page allocator with nothing locked. True: waiting and trying again may help. A caller that is itself dying gets
- * false, and then the reserves.
- */
-static bool oom_kill(gfp_t gfp, unsigned order)
+/* tasklist_lock held. */
+static void kill_victim(const struct oom_context *c, struct process *victim)
+{
+	const unsigned kb = PAGE_SHIFT - 10;
+	struct task *t = thread_with_mm(victim);
+	struct mm *mm = t->mm;
+	struct memcg *m = process_memcg(victim);
+	char task_path[96], oom_path[96];
+
+	pr_info("oom-kill:constraint=%s,nodemask=(null),cpuset=/,mems_allowed=0,%s%s,task_memcg=%s,task=%s,pid=%d,uid=%u\n",
+		c->memcg ? "CONSTRAINT_MEMCG" : "CONSTRAINT_NONE", c->memcg ? "oom_memcg=" : "global_oom",
+		c->memcg ? path_of(c->memcg, oom_path, sizeof(oom_path)) : "", path_of(m, task_path, sizeof(task_path)),
+		t->comm, victim->pid, t->cred->uid);
+	pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
+	       c->memcg ? "Memory cgroup out of memory" : "Out of memory", victim->pid, t->comm, mm->total_vm << kb,
+	       atomic_read(&mm->counters[MM_ANON]) << kb, atomic_read(&mm->counters[MM_FILE]) << kb,
+	       atomic_read(&mm->counters[MM_SHMEM]) << kb, t->cred->uid, atomic_read(&mm->pgtables_bytes) >> 10,
+	       victim->oom_score_adj);
+	kill_sharers(victim);
+	vm_event_add(OOM_KILL, 1);
+	memcg_event(m, MEMCG_OOM_KILL);
+}
+
+/* The highest cgroup, from the victim's up to where memory ran out, that wants to die as a whole; NULL: none. */
+static struct memcg *oom_group(const struct oom_context *c, struct process *victim)
+{
+	struct memcg *m, *found = NULL;
+
+	for (m = process_memcg(victim); m && m->parent; m = m->parent) {
+		if (m->oom_group)
+			found = m;
+		if (m == c->memcg)
+			break;
+	}
+	return found;
+}
+
+static void kill_group(struct memcg *m)
+{
+	char path[96];
+
+	pr_info("Tasks in %s are going to be killed due to memory.oom.group set\n", path_of(m, path, sizeof(path)));
+	memcg_event(m, MEMCG_OOM_GROUP_KILL);
+	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
+		if (!p->is_init && !(p->flags & PF_KTHREAD) && !p->oom_victim && p->oom_score_adj != OOM_NEVER &&
+		    thread_with_mm(p) && memcg_is_below(process_memcg(p), m)) {
+			kill_sharers(p);
+			memcg_event(process_memcg(p), MEMCG_OOM_KILL);
+		}
+}
+
+/* tasklist_lock held. NULL: nobody can be killed. */
+static struct process *choose(const struct oom_context *c)
 {
 	struct process *victim = NULL;
-	unsigned long total = nr_total_pages();
 	long worst = 0;
 
-	if (fatal_signal_pending() || current->process->oom_victim)
-		return false;
-	if (order > 3)
-		return false;		/* such a request is refused: killing does not make large blocks */
+	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
+		long points = in_scope(c, p) ? badness_locked(p, c->total) : 0;
+
+		if (points > worst) {
+			worst = points;
+			victim = p;
+		}
+	}
+	return victim;
+}
+
+static void report(const struct oom_context *c)
+{
+	pr_warn("%s invoked oom-killer: gfp_mask=0x%x, order=%u, oom_score_adj=%d\n", current->comm, c->gfp, c->order,
+		current->process->oom_score_adj);
+	if (c->memcg)
+		report_memcg(c->memcg);
+	else
+		report_memory();
+	report_tasks(c);
+}
+
+/* One round. False: there is nobody to kill, and nobody dying. */
+static bool kill_one(const struct oom_context *c)
+{
+	struct process *victim;
+	struct memcg *group;
+	bool progress = true;
+
 	spin_lock(&oom_lock);
 	spin_lock(&tasklist_lock);
-	if (!victim_dying()) {
-		for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
-			long points = badness_locked(p, total);
-
-			if (points > worst) {
-				worst = points;
-				victim = p;
-			}
-		}
-		if (!victim && have_victims()) {
-			/* All are dying, slowly: wait on. */
-		} else if (victim) {
-			pr_warn("%s invoked oom-killer: gfp_mask=0x%x, order=%u, oom_score_adj=%d\n", current->comm, gfp,
-				order, current->process->oom_score_adj);
-			report_memory();
-			report_tasks();
-			kill_victim(victim);
+	if (!victim_dying(c)) {
+		victim = choose(c);
+		if (victim) {
+			report(c);
+			if (c->memcg)
+				memcg_event(c->memcg, MEMCG_OOM);
+			group = oom_group(c, victim);
+			kill_victim(c, victim);
+			if (group)
+				kill_group(group);
 		} else {
-			spin_unlock(&tasklist_lock);
-			spin_unlock(&oom_lock);
-			panic("System is deadlocked on memory: out of memory and no killable processes");
+			progress = have_victims(c);
 		}
 	}
 	spin_unlock(&tasklist_lock);
 	spin_unlock(&oom_lock);
+	return progress;
+}
+
+/* After a round: take the victims' memory, and give them time. False: current is one of them. */
+static bool wait_for_victims(void)
+{
 	if (current->process->oom_victim)
 		return false;
 	reap_victims();
@@ -217,9 +315,38 @@ static bool oom_kill(gfp_t gfp, unsigned order)
 	return true;
 }
 
+/*
+ * Called by the page allocator with nothing locked. True: waiting and trying again may help. A caller that is itself dying gets
+ * false, and then the reserves.
+ */
+static bool oom_kill(gfp_t gfp, unsigned order)
+{
+	struct oom_context c = { .gfp = gfp, .order = order, .total = nr_total_pages() };
+
+	if (fatal_signal_pending() || current->process->oom_victim)
+		return false;
+	if (order > 3)
+		return false;		/* such a request is refused: killing does not make large blocks */
+	if (!kill_one(&c))
+		panic("System is deadlocked on memory: out of memory and no killable processes");
+	return wait_for_victims();
+}
+
+/* The same inside a cgroup that has reached its limit. */
+static bool oom_kill_memcg(struct memcg *m, gfp_t gfp, unsigned order)
+{
+	struct oom_context c = { .gfp = gfp, .order = order, .memcg = m,
+				 .total = min(nr_total_pages(), (unsigned long)m->max) };
+
+	if (fatal_signal_pending() || current->process->oom_victim || !kill_one(&c))
+		return false;
+	return wait_for_victims();
+}
+
 static int oom_init(void)
 {
 	page_oom = oom_kill;
+	memcg_oom = oom_kill_memcg;
 	return 0;
 }
 initcall(oom_init, 1);

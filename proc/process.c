@@ -16,6 +16,7 @@
 #include <lib/string.h>
 #include <arch/trap.h>
 #include <mm/vmalloc.h>
+#include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
 #include <fs/fs.h>
@@ -268,6 +269,7 @@ static int attach(struct task *t, int tid)
 	process_add_thread(p, t);
 	spin_unlock(siglock(p));
 	process_link(p, NULL, 0, 0);
+	atomic_inc(&memcg_root.nr_procs);
 	pid_attach(t);
 	spin_unlock(&tasklist_lock);
 	return 0;

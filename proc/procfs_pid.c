@@ -11,6 +11,7 @@
 #include <abi/capability.h>
 #include <abi/errno.h>
 #include <drivers/tty.h>
+#include <fs/cgroup.h>
 #include <fs/procfs.h>
 #include <kernel/cpu.h>
 #include <kernel/cred.h>
@@ -523,7 +524,11 @@ static int show_mountinfo(struct text *out, struct task *t)
 
 static int show_cgroup(struct text *out, struct task *t)
 {
-	text_puts(out, "0::/\n");
+	text_puts(out, "0::");
+	memcg_lock();
+	cgroup_path(process_memcg(t->process), out);
+	memcg_unlock();
+	text_putc(out, '\n');
 	return 0;
 }
 

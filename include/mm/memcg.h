@@ -7,7 +7,9 @@
 #ifndef MM_MEMCG_H
 #define MM_MEMCG_H
 
+#include <lib/atomic.h>
 #include <lib/list.h>
+#include <mm/gfp.h>
 #include <mm/ledger.h>
 
 enum memcg_event { MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL, NR_MEMCG_EVENTS };
@@ -33,6 +35,11 @@ struct memcg {
 	atomic_long_t	events_local[NR_MEMCG_EVENTS];
 };
 
+#ifdef NO_LEDGER
+#define memcg_available	false
+#else
+#define memcg_available	true
+#endif
 extern struct memcg memcg_root;
 extern int memcg_count;				/* besides the root: 0 means nothing has to be checked */
 

@@ -21,6 +21,7 @@
 
 struct tty;
 struct text;
+struct memcg;
 
 #define NR_SIGNALS	64
 #define SIGBIT(sig)	(1UL << ((sig) - 1))
@@ -96,6 +97,7 @@ struct process {
 	u32			personality;
 	u64			start_time;	/* monotonic ns */
 	owner_t			owner;		/* in the ledger */
+	struct memcg		*memcg;		/* [T] its cgroup, which counts it in nr_procs; NULL: the root */
 	int			exit_code;	/* wait status, once a zombie */
 	bool			zombie;		/* [T] all threads are gone */
 	bool			autoreap;
@@ -157,6 +159,8 @@ void process_times_read(struct process *p, struct process_times *out);	/* all th
 struct rusage;
 void rusage_fill(struct rusage *out, const struct process_times *t);
 struct process *process_reaper(struct process *p);	/* [T] who adopts p's children */
+
+struct memcg *process_memcg(const struct process *p);	/* never NULL */
 
 /* ---- for exec: proc/exit.c, signal.c, timers ---- */
 

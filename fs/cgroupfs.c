@@ -1,0 +1,617 @@
+/*
+ * cgroupfs.c - the cgroup2 file system: a directory for each cgroup, mkdir makes one, files show and set.
+ *
+ * SHAPE       one tree (struct memcg, mm/memcg.c) shared by all mounts. Directory and file inodes are made at lookup and not
+ *             cached; each holds a reference to its cgroup, so an open file outlives rmdir and then says ENODEV.
+ * LINUX       cgroup v2 with the one controller that this kernel has, memory. A cgroup has memory files when its parent's
+ *             cgroup.subtree_control has "memory"; a cgroup other than the root cannot both hold processes and
+ *             delegate a controller.
+ * SOURCE      cgroups(7), the kernel's cgroup-v2 document
+ */
+#include "internal.h"
+#include "procfs/procfs_private.h"
+#include <fs/cgroup.h>
+#include <kernel/main.h>
+#include <lib/printf.h>
+
+#define CGROUP2_MAGIC	0x63677270
+
+struct cg_file {
+	const char	*name;
+	u32		mode;
+	u8		flags;			/* CG_* */
+	int		(*show)(struct text *out, struct memcg *m);
+	int		(*write)(struct memcg *m, char *text);	/* NUL-terminated, without the newline. 0 or -errno */
+};
+enum { CG_NOT_ROOT = 1, CG_MEMORY = 2 };	/* not in the root; only with the memory controller */
+
+struct cg_node {				/* priv of every inode here */
+	struct memcg		*m;
+	const struct cg_file	*file;		/* NULL: the directory */
+	struct proc_file	text;		/* what text_open() wants; arg is this node */
+};
+
+static struct super_block *cg_sb;
+
+/* ---- numbers in and out ---- */
+
+static int show_pages(struct text *out, long pages)
+{
+	if (pages >= MEMCG_NO_LIMIT)
+		text_puts(out, "max\n");
+	else
+		text_printf(out, "%ld\n", pages << PAGE_SHIFT);
+	return 0;
+}
+
+/* "max", or bytes with K, M, G; rounded down to pages. */
+static int parse_pages(const char *s, long *pages)
+{
+	const char *end;
+	u64 v, shift = 0;
+
+	if (!strcmp(s, "max")) {
+		*pages = MEMCG_NO_LIMIT;
+		return 0;
+	}
+	v = str_to_u64(s, &end, 10);
+	if (end == s)
+		return -EINVAL;
+	switch (*end) {
+	case 'k': case 'K':
+		shift = 10;
+		break;
+	case 'm': case 'M':
+		shift = 20;
+		break;
+	case 'g': case 'G':
+		shift = 30;
+		break;
+	case 't': case 'T':
+		shift = 40;
+		break;
+	}
+	if (shift)
+		end++;
+	if (*end)
+		return -EINVAL;
+	*pages = v > ((u64)S64_MAX >> shift) ? MEMCG_NO_LIMIT : (long)min((v << shift) >> PAGE_SHIFT, (u64)MEMCG_NO_LIMIT);
+	return 0;
+}
+
+/* ---- cgroup.* ---- */
+
+static int procs_show(struct text *out, struct memcg *m)
+{
+	cgroup_list(out, m, false);
+	return 0;
+}
+
+static int threads_show(struct text *out, struct memcg *m)
+{
+	cgroup_list(out, m, true);
+	return 0;
+}
+
+static int procs_write(struct memcg *m, char *text)
+{
+	const char *end;
+	u64 pid = str_to_u64(text, &end, 10);
+	int err;
+
+	if (end == text || *end || pid > S32_MAX)
+		return -EINVAL;
+	memcg_lock();
+	err = m != &memcg_root && m->subtree_memory ? -EBUSY : cgroup_attach((int)pid, m);
+	memcg_unlock();
+	return err;
+}
+
+static bool has_memory(const struct memcg *m)
+{
+	return !m->parent || m->parent->subtree_memory;
+}
+
+static int controllers_show(struct text *out, struct memcg *m)
+{
+	text_puts(out, has_memory(m) ? "memory\n" : "\n");
+	return 0;
+}
+
+static int subtree_show(struct text *out, struct memcg *m)
+{
+	text_puts(out, m->subtree_memory ? "memory\n" : "\n");
+	return 0;
+}
+
+static bool child_delegates(struct memcg *m)
+{
+	struct memcg *c;
+
+	list_for_each(c, &m->children, sibling)
+		if (c->subtree_memory)
+			return true;
+	return false;
+}
+
+/* "+memory", "-memory", several words; all or nothing. */
+static int subtree_write(struct memcg *m, char *text)
+{
+	int want = -1, err = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (n && (n != 7 || strncmp(text + 1, "memory", 6) || (*text != '+' && *text != '-')))
+			return -EINVAL;
+		if (n)
+			want = *text == '+';
+		text += n + (text[n] == ' ');
+	}
+	if (want < 0)
+		return 0;
+	memcg_lock();
+	if (want && !has_memory(m))
+		err = -ENOENT;
+	else if (want && m->parent && atomic_read(&m->nr_procs))
+		err = -EBUSY;
+	else if (!want && child_delegates(m))
+		err = -EBUSY;
+	else
+		m->subtree_memory = want;
+	memcg_unlock();
+	return err;
+}
+
+static int events_show(struct text *out, struct memcg *m)
+{
+	text_printf(out, "populated %d\nfrozen 0\n", cgroup_populated(m));
+	return 0;
+}
+
+static unsigned count_below(struct memcg *m)
+{
+	struct memcg *c;
+	unsigned n = 0;
+
+	list_for_each(c, &m->children, sibling)
+		n += 1 + count_below(c);
+	return n;
+}
+
+static int stat_show(struct text *out, struct memcg *m)
+{
+	memcg_lock();
+	text_printf(out, "nr_descendants %u\nnr_dying_descendants 0\n", count_below(m));
+	memcg_unlock();
+	return 0;
+}
+
+static int type_show(struct text *out, struct memcg *m)
+{
+	text_puts(out, "domain\n");
+	return 0;
+}
+
+static int max_show(struct text *out, struct memcg *m)
+{
+	text_puts(out, "max\n");
+	return 0;
+}
+
+static int kill_write(struct memcg *m, char *text)
+{
+	if (strcmp(text, "1"))
+		return -EINVAL;
+	cgroup_kill(m);
+	return 0;
+}
+
+/* ---- memory.* ---- */
+
+static int current_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->pages);
+}
+
+static int peak_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->peak);
+}
+
+static int memmax_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->max);
+}
+
+/* What is over the new limit goes: by reclaim, then by killing, as long as there is somebody to kill. */
+static int memmax_write(struct memcg *m, char *text)
+{
+	long pages;
+	int err = parse_pages(text, &pages);
+
+	if (err)
+		return err;
+	m->max = pages;
+	while (READ_ONCE(m->pages) > pages) {
+		memcg_shrink(m, pages, GFP_KERNEL);
+		if (READ_ONCE(m->pages) <= pages || fatal_signal_pending() || !memcg_oom ||
+		    !memcg_oom(m, GFP_KERNEL, 0))
+			break;
+	}
+	return 0;
+}
+
+static int high_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->high);
+}
+
+static int high_write(struct memcg *m, char *text)
+{
+	long pages;
+	int err = parse_pages(text, &pages);
+
+	if (err)
+		return err;
+	m->high = pages;
+	memcg_shrink(m, pages, GFP_KERNEL);
+	return 0;
+}
+
+static int low_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->low);
+}
+
+static int low_write(struct memcg *m, char *text)
+{
+	return parse_pages(text, &m->low);
+}
+
+static int min_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->min);
+}
+
+static int min_write(struct memcg *m, char *text)
+{
+	return parse_pages(text, &m->min);
+}
+
+static int group_show(struct text *out, struct memcg *m)
+{
+	text_printf(out, "%d\n", m->oom_group);
+	return 0;
+}
+
+static int group_write(struct memcg *m, char *text)
+{
+	if ((*text != '0' && *text != '1') || text[1])
+		return -EINVAL;
+	m->oom_group = *text == '1';
+	return 0;
+}
+
+static int show_events(struct text *out, const atomic_long_t *e)
+{
+	static const char *const names[NR_MEMCG_EVENTS] = { "low", "high", "max", "oom", "oom_kill", "oom_group_kill" };
+
+	for (unsigned i = 0; i < NR_MEMCG_EVENTS; i++)
+		text_printf(out, "%s %ld\n", names[i], atomic_read(&e[i]));
+	return 0;
+}
+
+static int memevents_show(struct text *out, struct memcg *m)
+{
+	return show_events(out, m->events);
+}
+
+static int memevents_local_show(struct text *out, struct memcg *m)
+{
+	return show_events(out, m->events_local);
+}
+
+/* Keys that are kept per cgroup; those Linux has beside them are left out rather than shown as 0. */
+static int memstat_show(struct text *out, struct memcg *m)
+{
+	const long *s = m->stat;
+	const struct { const char *name; long pages; } rows[] = {
+		{ "anon", s[ACCT_ANON] },
+		{ "file", s[ACCT_PAGE_CACHE] + s[ACCT_SHMEM] },
+		{ "kernel", s[ACCT_KSTACK] + s[ACCT_PAGE_TABLE] + s[ACCT_SLAB] + s[ACCT_VMALLOC] },
+		{ "kernel_stack", s[ACCT_KSTACK] },
+		{ "pagetables", s[ACCT_PAGE_TABLE] },
+		{ "vmalloc", s[ACCT_VMALLOC] },
+		{ "shmem", s[ACCT_SHMEM] },
+		{ "swapcached", s[ACCT_SWAP_CACHE] },
+		{ "zswap", s[ACCT_ZSWAP] },
+		{ "slab", s[ACCT_SLAB] },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		text_printf(out, "%s %ld\n", rows[i].name, max(rows[i].pages, 0L) << PAGE_SHIFT);
+	return 0;
+}
+
+static int reclaim_write(struct memcg *m, char *text)
+{
+	unsigned long freed;
+	long pages, now;
+	int err = parse_pages(text, &pages);
+
+	if (err)
+		return err;
+	now = READ_ONCE(m->pages);
+	freed = memcg_shrink(m, max(now - pages, 0L), GFP_KERNEL);
+	return freed >= (unsigned long)min(pages, now) ? 0 : -EAGAIN;
+}
+
+static const struct cg_file files[] = {
+	{ "cgroup.controllers", 0444, 0, controllers_show, NULL },
+	{ "cgroup.events", 0444, CG_NOT_ROOT, events_show, NULL },
+	{ "cgroup.kill", 0200, CG_NOT_ROOT, NULL, kill_write },
+	{ "cgroup.max.depth", 0444, 0, max_show, NULL },
+	{ "cgroup.max.descendants", 0444, 0, max_show, NULL },
+	{ "cgroup.procs", 0644, 0, procs_show, procs_write },
+	{ "cgroup.stat", 0444, 0, stat_show, NULL },
+	{ "cgroup.subtree_control", 0644, 0, subtree_show, subtree_write },
+	{ "cgroup.threads", 0444, 0, threads_show, NULL },
+	{ "cgroup.type", 0444, CG_NOT_ROOT, type_show, NULL },
+	{ "memory.current", 0444, CG_NOT_ROOT | CG_MEMORY, current_show, NULL },
+	{ "memory.events", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_show, NULL },
+	{ "memory.events.local", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_local_show, NULL },
+	{ "memory.high", 0644, CG_NOT_ROOT | CG_MEMORY, high_show, high_write },
+	{ "memory.low", 0644, CG_NOT_ROOT | CG_MEMORY, low_show, low_write },
+	{ "memory.max", 0644, CG_NOT_ROOT | CG_MEMORY, memmax_show, memmax_write },
+	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, min_show, min_write },
+	{ "memory.oom.group", 0644, CG_NOT_ROOT | CG_MEMORY, group_show, group_write },
+	{ "memory.peak", 0444, CG_NOT_ROOT | CG_MEMORY, peak_show, NULL },
+	{ "memory.reclaim", 0200, CG_MEMORY, NULL, reclaim_write },
+	{ "memory.stat", 0444, CG_NOT_ROOT | CG_MEMORY, memstat_show, NULL },
+};
+
+static bool file_exists(const struct cg_file *f, const struct memcg *m)
+{
+	return !((f->flags & CG_NOT_ROOT) && !m->parent) && !((f->flags & CG_MEMORY) && !has_memory(m));
+}
+
+/* ---- inodes ---- */
+
+static const struct inode_ops cg_dir_iops, cg_file_iops;
+static const struct file_ops cg_dir_fops, cg_file_fops;
+
+static struct cg_node *node(const struct inode *i)
+{
+	return i->priv;
+}
+
+static int node_show(struct text *out, void *arg)
+{
+	struct cg_node *n = arg;
+
+	return n->file->show(out, n->m);
+}
+
+static ssize_t node_write(const char *buf, size_t len, void *arg)
+{
+	struct cg_node *n = arg;
+	char *copy = kstrdup(buf, GFP_KERNEL), *text;
+	int err;
+
+	if (!copy)
+		return -ENOMEM;
+	text = str_trim(copy);
+	err = n->file->write(n->m, text);
+	kfree(copy);
+	return err ? err : (ssize_t)len;
+}
+
+/* Takes its own reference to m. */
+static int make_inode(struct super_block *sb, struct memcg *m, const struct cg_file *file, struct inode **out)
+{
+	struct cg_node *n = kzalloc(sizeof(*n), GFP_KERNEL);
+	struct inode *i = n ? inode_alloc(sb) : NULL;
+
+	if (!i) {
+		kfree(n);
+		return -ENOMEM;
+	}
+	memcg_get(m);
+	n->m = m;
+	n->file = file;
+	i->priv = n;
+	i->ino = m->id * 64 + (file ? (u64)(file - files) + 1 : 0);
+	if (file) {
+		n->text = (struct proc_file){ .path = file->name, .mode = file->mode, .arg = n,
+					      .show = file->show ? node_show : NULL, .write = file->write ? node_write : NULL };
+		i->mode = S_IFREG | file->mode;
+		i->ops = &cg_file_iops;
+		i->fops = &cg_file_fops;
+		i->nlink = 1;
+	} else {
+		i->mode = S_IFDIR | 0755;
+		i->ops = &cg_dir_iops;
+		i->fops = &cg_dir_fops;
+		i->nlink = 2;
+	}
+	*out = i;
+	return 0;
+}
+
+static void cg_evict(struct inode *i)
+{
+	struct cg_node *n = node(i);
+
+	if (n) {
+		memcg_put(n->m);
+		kfree(n);
+	}
+}
+
+static int cg_file_open(struct inode *i, struct file *f)
+{
+	return text_open(f, &node(i)->text, NULL, NULL);
+}
+
+static struct memcg *child_named(struct memcg *m, const struct qstr *name)
+{
+	struct memcg *c;
+
+	list_for_each(c, &m->children, sibling)
+		if (strlen(c->name) == name->len && !memcmp(c->name, name->name, name->len))
+			return c;
+	return NULL;
+}
+
+static int cg_lookup(struct inode *dir, struct dentry *d)
+{
+	struct memcg *m = node(dir)->m, *c;
+	struct inode *i = NULL;
+	int err = 0;
+
+	memcg_lock();
+	c = child_named(m, &d->name);
+	if (c)
+		err = make_inode(dir->sb, c, NULL, &i);
+	memcg_unlock();
+	for (unsigned f = 0; !c && f < ARRAY_SIZE(files); f++)
+		if (file_exists(&files[f], m) && strlen(files[f].name) == d->name.len &&
+		    !memcmp(files[f].name, d->name.name, d->name.len)) {
+			err = make_inode(dir->sb, m, &files[f], &i);
+			break;
+		}
+	if (err)
+		return err;
+	d->flags |= DCACHE_NOCACHE;
+	d_instantiate(d, i);
+	return 0;
+}
+
+static int cg_mkdir(struct inode *dir, struct dentry *d, u32 mode)
+{
+	struct memcg *m = node(dir)->m, *c = NULL;
+	struct inode *i = NULL;
+	int err = 0;
+
+	if (d->name.len >= MEMCG_NAME_MAX)
+		return -ENAMETOOLONG;
+	memcg_lock();
+	if (m->parent && list_empty(&m->sibling))
+		err = -ENODEV;		/* removed */
+	if (!err) {
+		c = memcg_create(m, d->name.name, d->name.len);
+		err = c ? make_inode(dir->sb, c, NULL, &i) : -ENOMEM;
+		if (err && c)
+			memcg_remove(c);
+	}
+	memcg_unlock();
+	if (err)
+		return err;
+	d->flags |= DCACHE_NOCACHE;
+	d_instantiate(d, i);
+	return 0;
+}
+
+static int cg_rmdir(struct inode *dir, struct dentry *d)
+{
+	struct memcg *m = node(d->inode)->m;
+	int err = 0;
+
+	memcg_lock();
+	if (!m->parent || list_empty(&m->sibling))
+		err = -ENODEV;
+	else if (atomic_read(&m->nr_procs) || !list_empty(&m->children))
+		err = -EBUSY;
+	else
+		memcg_remove(m);
+	memcg_unlock();
+	return err;
+}
+
+static bool emit(struct dir_context *ctx, const char *name, u64 ino, unsigned type)
+{
+	if (!ctx->emit(ctx, name, (u32)strlen(name), ctx->pos + 1, ino, type))
+		return false;
+	ctx->pos++;
+	return true;
+}
+
+/* Position: 0 and 1 the dots, then the table, then the children in order. */
+static int cg_iterate(struct file *f, struct dir_context *ctx)
+{
+	struct memcg *m = node(f->inode)->m, *c;
+	loff_t at = 2 + ARRAY_SIZE(files);
+
+	if (ctx->pos == 0 && !emit(ctx, ".", m->id * 64, 4))
+		return 0;
+	if (ctx->pos == 1 && !emit(ctx, "..", (m->parent ? m->parent->id : m->id) * 64, 4))
+		return 0;
+	while (ctx->pos < at) {
+		const struct cg_file *file = &files[ctx->pos - 2];
+
+		if (!file_exists(file, m))
+			ctx->pos++;
+		else if (!emit(ctx, file->name, m->id * 64 + (u64)(ctx->pos - 1), 8))
+			return 0;
+	}
+	memcg_lock();
+	list_for_each(c, &m->children, sibling)
+		if (at++ >= ctx->pos && !emit(ctx, c->name, c->id * 64, 4))
+			break;
+	memcg_unlock();
+	return 0;
+}
+
+static const struct inode_ops cg_dir_iops = { .lookup = cg_lookup, .mkdir = cg_mkdir, .rmdir = cg_rmdir };
+static const struct inode_ops cg_file_iops = { .setattr = pseudo_setattr };
+static const struct file_ops cg_dir_fops = { .iterate = cg_iterate, .llseek = generic_llseek };
+static const struct file_ops cg_file_fops = { .open = cg_file_open };
+
+static int cg_statfs(struct super_block *sb, struct statfs_k *st)
+{
+	st->type = CGROUP2_MAGIC;
+	st->bsize = st->frsize = PAGE_SIZE;
+	st->namelen = MEMCG_NAME_MAX - 1;
+	return 0;
+}
+
+static const struct super_ops cg_super_ops = { .statfs = cg_statfs, .evict = cg_evict };
+
+static int cg_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
+{
+	struct inode *root;
+	int err;
+
+	if (cg_sb) {
+		*out = sb_get(cg_sb);
+		return 0;
+	}
+	cg_sb = sb_alloc(t, &cg_super_ops, flags);
+	if (!cg_sb)
+		return -ENOMEM;
+	cg_sb->magic = CGROUP2_MAGIC;
+	err = make_inode(cg_sb, &memcg_root, NULL, &root);
+	if (!err) {
+		cg_sb->root = d_make_root(root);
+		err = cg_sb->root ? 0 : -ENOMEM;
+	}
+	if (err) {
+		sb_put(cg_sb);
+		cg_sb = NULL;
+		return err;
+	}
+	*out = sb_get(cg_sb);
+	return 0;
+}
+
+static struct file_system_type cgroup2_type = { .name = "cgroup2", .mount = cg_mount };
+
+/* Without the ledger nothing is charged, so there are no cgroups. */
+static int cgroupfs_init(void)
+{
+	if (memcg_available)
+		fs_register(&cgroup2_type);
+	return 0;
+}
+initcall(cgroupfs_init, 2);
