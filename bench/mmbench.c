@@ -3,7 +3,7 @@
  * SHAPE       row(ID, NAME, OPS) { … } between two marks that bench/count-plugin.c sees; OPS operations stand
  *             between them. Prints "ROW id ops name" on the console; the runner joins it with the counts.
  *             "bench=smp" on the kernel command line does the rates for two CPUs by the clock instead,
- *             "bench=mem" how much memory a user program can have, "bench=boot" nothing at all.
+ *             "bench=boot" nothing at all. How much memory a program can have is held.c's.
  * METHOD      everything is warmed up once before it is measured, so no row pays for a first time.
  */
 #define _GNU_SOURCE
@@ -536,33 +536,6 @@ static void smp(void)
 		    by_processes(2));
 }
 
-/* ---- memory a program can have: touch until the kernel says no, in whatever way it does ---- */
-static void mem(void)
-{
-	volatile long *pages = mmap(NULL, PG, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = fork();
-	int st;
-
-	if (pid == 0) {
-		int fd = open("/proc/self/oom_score_adj", O_WRONLY);
-
-		if (fd >= 0 && write(fd, "1000", 4) == 4)
-			close(fd);
-		for (;;) {
-			char *p = mmap(NULL, 64 * PG, RW, PA, -1, 0);
-			if (p == MAP_FAILED)
-				break;
-			for (int i = 0; i < 64; i++) {
-				p[i * PG] = 1;
-				++*pages;
-			}
-		}
-		_exit(0);
-	}
-	waitpid(pid, &st, 0);
-	say("MEM %ld KiB for one program (it ended with %#x)\n", *pages * 4, st);
-}
-
 /* In a child: Linux treats process 1 apart (it logs each signal caught, for one). */
 static void everything(void)
 {
@@ -621,8 +594,6 @@ int main(int argc, char **argv)
 	say("BENCH BEGIN\n");
 	if (strstr(cmdline, "bench=smp"))
 		in_child(smp);
-	else if (strstr(cmdline, "bench=mem"))
-		mem();
 	else if (!strstr(cmdline, "bench=boot"))
 		in_child(everything);
 	say("BENCH END\n");
