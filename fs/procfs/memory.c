@@ -270,10 +270,26 @@ static int ledger_show(struct text *out, void *arg)
 
 static ssize_t ledger_write(const char *buf, size_t n, void *arg)
 {
+	int err;
+
+	if (!strcmp(buf, "timeline") || !strcmp(buf, "timeline\n")) {
+		err = ledger_timeline_start();
+		return err ? err : (ssize_t)n;
+	}
 	if (strncmp(buf, "reset", 5) || (buf[5] && buf[5] != '\n'))
 		return -EINVAL;
 	ledger_reset_peaks();
 	return n;
+}
+
+static int timeline_show(struct text *out, void *arg)
+{
+	return ledger_timeline_report(out);
+}
+
+static int allocinfo_show(struct text *out, void *arg)
+{
+	return ledger_allocinfo(out);
 }
 
 static int audit_show(struct text *out, void *arg)
@@ -311,6 +327,8 @@ static const struct proc_file memory_files[] = {
 	{ .path = "vmallocinfo", .mode = 0400, .show = vmallocinfo_show },
 	{ .path = "iomem", .mode = 0444, .show = iomem_show },
 	{ .path = "swaps", .mode = 0444, .show = swaps_show },
+	{ .path = "allocinfo", .mode = 0400, .show = allocinfo_show },
+	{ .path = "ledger/timeline", .mode = 0444, .show = timeline_show },
 	{ .path = "ledger/summary", .mode = 0644, .show = ledger_show, .write = ledger_write },
 	{ .path = "ledger/audit", .mode = 0444, .show = audit_show },
 };

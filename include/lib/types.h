@@ -41,6 +41,10 @@ typedef s64 loff_t;
 #define U16_MAX		0xffffu
 #define U32_MAX		0xffffffffu
 #define S32_MAX		0x7fffffff
+#ifndef LONG_MAX
+#define LONG_MAX	((long)(~0UL >> 1))
+#define LONG_MIN	(-LONG_MAX - 1)
+#endif
 #define U64_MAX		(~(u64)0)
 #define S64_MAX		((s64)(U64_MAX >> 1))
 

@@ -103,6 +103,12 @@ int ledger_audit(struct text *out);
 int ledger_report(struct text *out);
 /* All peaks start again from now. */
 void ledger_reset_peaks(void);
+/* The same, and from now on a snapshot whenever memory in use has moved by a step. 0 or -ENOMEM. */
+int ledger_timeline_start(void);
+/* The text of /proc/ledger/timeline. */
+int ledger_timeline_report(struct text *out);
+/* The text of /proc/allocinfo: every call site with live bytes and calls, as Linux 6.10 prints it. */
+int ledger_allocinfo(struct text *out);
 
 /*
  * What the audit asks others for. Each walker reports, with audit_expect(), what its counters say and what it found by walking its own

@@ -11,7 +11,7 @@
 #include <mm/page_alloc.h>
 #include "charge.h"
 
-struct ledger_books ledger_books;
+struct ledger_books ledger_books = { .snap_above = LONG_MAX, .snap_below = LONG_MIN };
 struct alloc_site *ledger_site_base;
 unsigned ledger_nr_sites;
 

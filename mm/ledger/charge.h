@@ -23,6 +23,7 @@ struct ledger_owner {			/* hot half; names are in owners.c */
 struct ledger_books {
 	spinlock_t	lock;			/* LOCK_LEDGER */
 	long		used, used_peak;	/* frames in all accounts but FREE; used > used_peak: not noted yet */
+	long		snap_above, snap_below;	/* used outside of these: the timeline wants a snapshot */
 	long		ram;			/* frames in all accounts */
 	struct {
 		long	frames, peak;
@@ -36,6 +37,7 @@ extern struct ledger_owner *ledger_owners;
 extern struct alloc_site *ledger_site_base;	/* site of id 1 */
 extern unsigned ledger_nr_sites;		/* of the kernel; modules' are found by ledger_site_slow() */
 struct alloc_site *ledger_site_slow(unsigned id);
+void ledger_snapshot(void);		/* timeline.c; lock held */
 void ledger_note_peak(void);		/* used is at its maximum: copies the books; lock held */
 
 static always_inline struct alloc_site *ledger_site(unsigned id)
@@ -65,6 +67,8 @@ static always_inline void ledger_add_locked(enum account a, owner_t owner, struc
 		memcg_book(ledger_owners[owner].memcg, a, n);
 	site->calls++;
 	site->bytes += n << PAGE_SHIFT;
+	if (unlikely(ledger_books.used > ledger_books.snap_above))
+		ledger_snapshot();
 }
 
 /* *now falls by n. */
@@ -92,6 +96,8 @@ static always_inline void ledger_sub_locked(const struct page *p, long n)
 
 		ledger_fall(&s->bytes, &s->peak_bytes, n << PAGE_SHIFT);
 	}
+	if (unlikely(b->used < b->snap_below))
+		ledger_snapshot();
 }
 
 #else

@@ -55,6 +55,7 @@ static void report_slabs(struct text *out)
 /* Bytes of live slab objects by owner and by site. */
 struct slab_sums {
 	long	*owner, *site;
+	long	*objects;		/* by site; NULL: not wanted */
 };
 
 static void sum_slab(struct slab_cache *c, struct page *s, void *arg)
@@ -68,6 +69,8 @@ static void sum_slab(struct slab_cache *c, struct page *s, void *arg)
 			continue;
 		sums->owner[tag & 0xffff] += c->object_size;
 		sums->site[tag >> 16] += c->object_size;
+		if (sums->objects)
+			sums->objects[tag >> 16]++;
 	}
 }
 
@@ -131,7 +134,7 @@ static void report_sites(struct text *out, const struct slab_sums *sums, long *s
 static int report_detail(struct text *out)
 {
 	size_t owners = ledger_nr_owners(), sites = ledger_nr_sites + 1;
-	struct slab_sums sums;
+	struct slab_sums sums = { NULL, NULL, NULL };
 
 	sums.owner = kvmalloc((owners + 2 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO);
 	if (!sums.owner)
@@ -142,6 +145,28 @@ static int report_detail(struct text *out)
 	report_sites(out, &sums, sums.site + sites);
 	kvfree(sums.owner);
 	return 0;
+}
+
+/* Linux counts live objects too; a frame here is one allocation, so calls of larger blocks show their frames. */
+int ledger_allocinfo(struct text *out)
+{
+	size_t owners = ledger_nr_owners(), sites = ledger_nr_sites + 1;
+	struct slab_sums sums = { kvmalloc((owners + 2 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO), NULL, NULL };
+
+	if (!sums.owner)
+		return -ENOMEM;
+	sums.site = sums.owner + owners;
+	sums.objects = sums.site + sites;
+	sum_slabs(&sums);
+	text_puts(out, "allocinfo - version: 1.0\n#     <size>  <calls> <tag info>\n");
+	for (unsigned i = 1; i <= ledger_nr_sites; i++) {
+		const struct alloc_site *s = ledger_site(i);
+
+		text_printf(out, "%12ld %8ld %s:%u func:%s \n", s->bytes + sums.site[i], (s->bytes >> PAGE_SHIFT) + sums.objects[i],
+			    s->file, s->line, s->func);
+	}
+	kvfree(sums.owner);
+	return out->cut ? -ENOMEM : 0;
 }
 
 static void mark_owner(struct slab_cache *c, struct page *s, void *arg)
@@ -159,6 +184,7 @@ void ledger_walk_slab_owners(void)
 }
 
 #else
+int ledger_allocinfo(struct text *out) { return 0; }
 static int report_detail(struct text *out) { return 0; }
 #endif
 

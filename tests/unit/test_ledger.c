@@ -210,4 +210,49 @@ TEST(ledger, audit_out_of_memory)
 	}
 }
 
+/* Goal: a spike between two looks is in the timeline, each snapshot adds up, and a long history keeps its swings. */
+TEST(ledger, timeline)
+{
+	static struct page *p[2000];
+	struct text out;
+	const char *s;
+	unsigned lines = 0, spikes = 0;
+
+	t_machine(t, 63, 1);
+	EXPECT_EQ(t, ledger_timeline_start(), 0);
+	for (unsigned round = 0; round < 300; round++) {
+		unsigned n = round == 150 ? 2000 : 20 + round % 50 * 10;
+
+		for (unsigned i = 0; i < n; i++)
+			p[i] = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+		page_put_bulk(p, n);
+	}
+	text_init(&out, &text_kernel_ops);
+	EXPECT_EQ(t, ledger_timeline_report(&out), 0);
+	s = text_str(&out);
+	EXPECT(t, !strncmp(s, "accounts free reserved ", 23));
+	for (const char *line = s; *line; line = strchr(line, '\n') + 1) {
+		const char *f = line;
+		long sum = 0, device = 0;
+
+		if (strncmp(line, "snap ", 5))
+			continue;
+		lines++;
+		for (unsigned i = 0; i < 2; i++)
+			f = strchr(f, ' ') + 1;
+		for (unsigned a = 0; a < NR_ACCOUNTS; a++) {
+			f = strchr(f, ' ') + 1;
+			sum += str_to_s64(f, NULL, 10);
+			if (a == ACCT_DEVICE)
+				device = str_to_s64(f, NULL, 10);
+		}
+		EXPECT_EQ(t, sum, nr_ram_pages());
+		spikes += device >= 1980;
+	}
+	EXPECT_EQ(t, lines > 100 && lines <= 514 ? 1 : lines, 1);
+	EXPECT_EQ(t, lines, sum_lines(s, "snapshots", 1));
+	EXPECT(t, spikes >= 1);
+	text_free(&out);
+}
+
 #endif

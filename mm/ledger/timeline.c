@@ -1,0 +1,208 @@
+/*
+ * timeline.c - memory over time: a snapshot whenever memory in use has moved by a step.
+ *
+ * WHY         a clock misses a spike of a millisecond and records hours of nothing. So the trigger is movement: a snapshot is taken
+ *             when frames in use have gone up or down by 1/200 of the range seen so far (at least MIN_STEP frames).
+ * SHAPE       an array of SNAPSHOTS entries, made when the timeline is started. When it is full, every second entry of the even
+ *             ones goes, the one nearer to its neighbour, and steps are twice as long from then on: swings stay.
+ * HOW         the hot path compares `used` with one bound on the way up and one on the way down (charge.h); only the crossing
+ *             comes here, with the books' lock held, and copies them. Nothing is allocated. Without a timeline the bounds are
+ *             out of reach.
+ * EXACT       each entry is one consistent state: its frames add up to RAM. The machine's peak is added when the text is
+ *             made, from where the books keep it.
+ */
+#include <abi/errno.h>
+#include <kernel/time.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <mm/page_alloc.h>
+#include <mm/slab.h>
+#include "charge.h"
+#include "owners.h"
+
+#ifndef NO_LEDGER
+
+#define SNAPSHOTS	512
+#define MIN_STEP	8L
+#define TOP		8
+
+struct top {
+	long	frames;
+	u32	id;			/* owner or site */
+	int	pid;
+	char	name[16];
+};
+
+struct snapshot {
+	ktime_t		time;
+	long		used;
+	u32		frames[NR_ACCOUNTS];
+	struct top	owners[TOP], sites[TOP];
+};
+
+static struct snapshot *snaps;		/* under the books' lock; NULL: no timeline */
+static unsigned nr_snaps;
+static long lowest, highest, least_step;
+
+/* Keep the TOP largest, in order. */
+static void top_add(struct top *t, long frames, u32 id)
+{
+	unsigned i = TOP;
+
+	if (frames <= t[TOP - 1].frames)
+		return;
+	for (; i > 0 && frames > t[i - 1].frames; i--)
+		if (i < TOP)
+			t[i] = t[i - 1];
+	t[i].frames = frames;
+	t[i].id = id;
+}
+
+static void fill(struct snapshot *s)
+{
+	const struct ledger_books *b = &ledger_books;
+
+	memset(s, 0, sizeof(*s));
+	s->time = ktime_get();
+	s->used = b->used;
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		s->frames[a] = (u32)b->account[a].frames;
+	s->frames[ACCT_FREE] = (u32)(b->ram - b->used);
+	for (unsigned o = 0; o < ledger_nr_owners(); o++)
+		top_add(s->owners, ledger_owners[o].frames, o);
+	for (unsigned i = 0; i < TOP; i++) {	/* ids are used again: what they mean now must be kept now */
+		const struct ledger_owner_name *n = ledger_owner_name(s->owners[i].id);
+
+		s->owners[i].pid = n->id;
+		memcpy(s->owners[i].name, n->name, sizeof(s->owners[i].name));
+	}
+	for (unsigned i = 1; i <= ledger_nr_sites; i++)
+		top_add(s->sites, ledger_site(i)->bytes >> PAGE_SHIFT, i);
+}
+
+/* Half of the entries go: of each pair the one that differs less from the last kept. The first and the last stay. */
+static void thin(void)
+{
+	unsigned kept = 1;
+
+	for (unsigned i = 1; i + 1 < nr_snaps - 1; i += 2) {
+		long last = snaps[kept - 1].used, a = snaps[i].used - last, b = snaps[i + 1].used - last;
+
+		snaps[kept++] = snaps[(a < 0 ? -a : a) >= (b < 0 ? -b : b) ? i : i + 1];
+	}
+	snaps[kept++] = snaps[nr_snaps - 1];
+	nr_snaps = kept;
+	least_step *= 2;
+}
+
+/* The books' lock is held and used has left the bounds (or the timeline begins). */
+void ledger_snapshot(void)
+{
+	struct ledger_books *b = &ledger_books;
+	long step;
+
+	if (!snaps)
+		return;
+	lowest = min(lowest, b->used);
+	highest = max(highest, b->used);
+	if (nr_snaps == SNAPSHOTS)
+		thin();
+	fill(&snaps[nr_snaps++]);
+	step = max((highest - lowest) / 200, least_step);
+	b->snap_above = b->used + step;
+	b->snap_below = b->used - step;
+}
+
+int ledger_timeline_start(void)
+{
+	struct ledger_books *b = &ledger_books;
+	struct snapshot *fresh = snaps ? NULL : kvmalloc(SNAPSHOTS * sizeof(*snaps), GFP_KERNEL | GFP_NOACCOUNT);
+
+	if (!snaps && !fresh)
+		return -ENOMEM;
+	ledger_reset_peaks();
+	spin_lock(&b->lock);
+	if (!snaps)
+		snaps = fresh;
+	nr_snaps = 0;
+	least_step = MIN_STEP;
+	lowest = highest = b->used;
+	ledger_snapshot();
+	spin_unlock(&b->lock);
+	return 0;
+}
+
+/* ---- the text ----------------------------------------------------------------------------------------------------- */
+
+static void print(struct text *out, const struct snapshot *s)
+{
+	static const char *const kinds[] = { "machine", "process" };
+
+	text_printf(out, "snap %lld %ld", (long long)s->time, s->used);
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		text_printf(out, " %u", s->frames[a]);
+	text_putc(out, '\n');
+	for (unsigned i = 0; i < TOP && s->owners[i].frames; i++) {
+		text_printf(out, "o %s %d ", kinds[s->owners[i].id != 0], s->owners[i].pid);
+		text_puts_escaped(out, s->owners[i].name[0] ? s->owners[i].name : "?", " \t\n");
+		text_printf(out, " %ld\n", s->owners[i].frames);
+	}
+	for (unsigned i = 0; i < TOP && s->sites[i].frames; i++) {
+		const struct alloc_site *site = ledger_site(s->sites[i].id);
+
+		text_printf(out, "s %s:%u %s %ld\n", site->file, site->line, site->func, s->sites[i].frames);
+	}
+}
+
+/* The state that the books keep of the machine's peak, as an entry of its own: accounts only. */
+static bool peak_entry(struct snapshot *s)
+{
+	const struct ledger_books *b = &ledger_books;
+
+	if (b->used > b->used_peak)
+		return false;			/* the peak is now: the entry of now shows it */
+	memset(s, 0, sizeof(*s));
+	s->time = b->peak_time;
+	s->used = b->used_peak;
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		s->frames[a] = (u32)b->at_peak_frames[a];
+	s->frames[ACCT_FREE] = (u32)(b->ram - b->used_peak);
+	return true;
+}
+
+/* Printing may sleep and allocate, which moves the books: work on a copy. */
+int ledger_timeline_report(struct text *out)
+{
+	struct snapshot *copy = kvmalloc((SNAPSHOTS + 2) * sizeof(*copy), GFP_KERNEL | GFP_NOACCOUNT), peak;
+	unsigned n;
+	bool has_peak;
+
+	if (!copy)
+		return -ENOMEM;
+	spin_lock(&ledger_books.lock);
+	n = snaps ? nr_snaps : 0;
+	memcpy(copy, snaps, n * sizeof(*copy));
+	has_peak = n && peak_entry(&peak);
+	if (n)
+		fill(&copy[n++]);
+	spin_unlock(&ledger_books.lock);
+	text_puts(out, "accounts");
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		text_printf(out, " %s", ledger_account_name(a));
+	text_printf(out, "\nsnapshots %u\n", n + has_peak);
+	for (unsigned i = 0; i < n; i++) {
+		if (has_peak && peak.time <= copy[i].time) {
+			print(out, &peak);
+			has_peak = false;
+		}
+		print(out, &copy[i]);
+	}
+	kvfree(copy);
+	return out->cut ? -ENOMEM : 0;
+}
+
+#else
+void ledger_snapshot(void) { }
+int ledger_timeline_start(void) { return -EOPNOTSUPP; }
+int ledger_timeline_report(struct text *out) { return 0; }
+#endif
