@@ -127,6 +127,11 @@ int block_rw(struct block_device *b, bool write, u64 sector, struct page **pages
 	return err;
 }
 
+int block_rw_bytes(struct block_device *b, bool write, u64 sector, struct page *page, u32 bytes)
+{
+	return rw_once(b, write, sector, &page, 1, bytes);
+}
+
 int block_flush(struct block_device *b)
 {
 	return b->ops->flush ? b->ops->flush(b) : 0;

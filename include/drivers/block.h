@@ -67,6 +67,8 @@ void block_release(struct block_device *b, void *holder);
 int block_submit(struct block_io *io) must_check;
 /* The same, sleeping until it is done; nr of any size. */
 int block_rw(struct block_device *b, bool write, u64 sector, struct page **pages, unsigned nr) must_check;
+/* One page, of which only the first bytes (a multiple of 512) exist on the device. */
+int block_rw_bytes(struct block_device *b, bool write, u64 sector, struct page *page, u32 bytes) must_check;
 int block_flush(struct block_device *b) must_check;
 
 #endif
