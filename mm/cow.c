@@ -51,12 +51,12 @@ static enum fault_result replace(struct fault *f, struct page *old, struct page 
 		if (old) {
 			if (file) {
 				mm_update_hiwater(f->mm);
-				atomic_dec(&f->mm->counters[page_mm_counter(old)]);
+				mm_counter_add(f->mm, page_mm_counter(old), -1);
 			}
 			rmap_remove(old);
 		}
 		if (!old || file)
-			atomic_inc(&f->mm->counters[MM_ANON]);
+			mm_counter_add(f->mm, MM_ANON, 1);
 		spare = old;
 	}
 	spin_unlock(ptl);

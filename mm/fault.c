@@ -51,7 +51,7 @@ static enum fault_result fault_anon_write(struct fault *f)
 	}
 	rmap_add_anon(p, v, f->addr);
 	lru_add_fresh(p, ANON_FLAGS);
-	atomic_inc(&f->mm->counters[MM_ANON]);
+	mm_counter_add(f->mm, MM_ANON, 1);
 	pte_set(f->pte, e);
 	spin_unlock(ptl);
 	return FAULT_DONE;
@@ -129,7 +129,7 @@ static bool fault_around(struct fault *f)
 	}
 	spin_unlock(ptl);
 	if (mapped)
-		atomic_add(&f->mm->counters[v->mapping->account == ACCT_SHMEM ? MM_SHMEM : MM_FILE], (long)mapped);
+		mm_counter_add(f->mm, v->mapping->account == ACCT_SHMEM ? MM_SHMEM : MM_FILE, (long)mapped);
 	if (nr_unused)
 		page_put_bulk(unused_pages, nr_unused);
 	return served;
@@ -159,7 +159,7 @@ static enum fault_result map_fetched(struct fault *f, bool write)
 	spin_lock(ptl);
 	mapped = map_file_page(f, f->pte, p, write, true);
 	if (mapped)
-		atomic_inc(&f->mm->counters[page_mm_counter(p)]);
+		mm_counter_add(f->mm, page_mm_counter(p), 1);
 	spin_unlock(ptl);
 	if (!mapped)
 		page_put(p);
@@ -205,7 +205,7 @@ static enum fault_result fault_file_cow(struct fault *f)
 
 		rmap_add_anon(copy, v, f->addr);
 		lru_add_fresh(copy, ANON_FLAGS);
-		atomic_inc(&f->mm->counters[MM_ANON]);
+		mm_counter_add(f->mm, MM_ANON, 1);
 		pte_set(f->pte, v->flags & VM_WRITE ? pte_mkwrite(e) : e);
 		copy = NULL;
 	}

@@ -10,6 +10,7 @@
 #include <arch/trap.h>
 #include <arch/uaccess.h>
 #include <arch/upcalls.h>
+#include <kernel/trace.h>
 #include <kernel/wait.h>
 
 static void kernel_fault(struct trapframe *f, vaddr_t addr, const char *what)
@@ -69,6 +70,7 @@ void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code)
 		kernel_fault(f, addr, t->mm ? "stray access to user memory" : "null pointer or stray access");
 		return;
 	}
+	trace_page_fault(user, addr, f->ip, code);
 	access = (code & PF_WRITE ? ACCESS_WRITE : 0) | (code & PF_INSTR ? ACCESS_EXEC : 0) | (user ? ACCESS_USER : 0);
 	vm_event_add(PGFAULT, 1);
 	r = mm_fault(t->mm, addr, access);

@@ -175,7 +175,7 @@ static int copy_areas(struct copy *c)
 		err = copy_area(c, v, &last);
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
 		if (c->nr[i])
-			atomic_add(&c->to->counters[i], c->nr[i]);
+			mm_counter_add(c->to, i, c->nr[i]);
 	if (c->protected)
 		tlb_flush_mm(c->from);
 	return err;

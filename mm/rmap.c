@@ -308,7 +308,7 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
 	if (pte_dirty(e) && !page_is_anon(p))
 		filemap_set_dirty(p);
-	atomic_add(&mm->counters[page_mm_counter(p)], -1);
+	mm_counter_add(mm, page_mm_counter(p), -1);
 	rmap_remove(p);
 	page_put(p);		/* the walker's own reference remains */
 	return page_mapcount(p) > 0;
@@ -339,7 +339,7 @@ static bool discard_one(struct rmap_walk *w, struct page *p, struct vma *v, vadd
 		return false;
 	}
 	mm_update_hiwater(mm);
-	atomic_dec(&mm->counters[MM_ANON]);
+	mm_counter_add(mm, MM_ANON, -1);
 	rmap_remove(p);
 	page_put(p);
 	return page_mapcount(p) > 0;

@@ -123,7 +123,7 @@ int vma_insert_page(struct vma *v, vaddr_t addr, struct page *p)
 		e = pte_mkyoung(pte_make(page_to_pfn(p), v->prot));
 		page_get(p);
 		rmap_add_file(p);
-		atomic_inc(&v->mm->counters[page_mm_counter(p)]);
+		mm_counter_add(v->mm, page_mm_counter(p), 1);
 		pte_set(pte, e);
 		err = 0;
 	}

@@ -67,7 +67,7 @@ static void put_counters(struct gather *g)
 {
 	for (int i = 0; i < NR_MM_COUNTERS; i++) {
 		if (g->rss[i])
-			atomic_sub(&g->mm->counters[i], g->rss[i]);
+			mm_counter_add(g->mm, i, -g->rss[i]);
 		g->rss[i] = 0;
 	}
 	if (g->anon_unmapped)

@@ -132,6 +132,7 @@ static void mount_system(void)
 	mount_try("tmpfs", "dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 	mount_try("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	mount_try("sysfs", "sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	mount_try("tracefs", "sys/kernel/tracing", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	link_try("/proc/self/fd", "dev/fd");
 	link_try("/proc/self/fd/0", "dev/stdin");
 	link_try("/proc/self/fd/1", "dev/stdout");

@@ -1,7 +1,7 @@
 # The host build: mm/ and lib/ as an ordinary program, under sanitizers. Included by the Makefile.
 #   make unit            every variant, TAP          make unit-asan UNIT=slab    one variant, one suite
 
-host_kernel := kernel/lock.c kernel/mutex.c kernel/rwsem.c kernel/wait.c kernel/cred.c
+host_kernel := kernel/lock.c kernel/mutex.c kernel/rwsem.c kernel/wait.c kernel/cred.c kernel/trace.c
 host_9p := fs/9p/proto.c fs/9p/client.c drivers/virtio/ring.c
 host_fs := $(addprefix fs/,inode.c dcache.c super.c mount.c namei.c dirops.c file.c open.c attr.c read_write.c locks.c pipe.c select.c \
 	cpio.c inflate.c initramfs.c devfs.c fdtable.c) $(wildcard fs/tmpfs/*.c)

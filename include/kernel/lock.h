@@ -52,6 +52,7 @@ enum lock_rank {
 	LOCK_SLAB, LOCK_VMALLOC, LOCK_ZONE, LOCK_LEDGER,
 	LOCK_LEAF,
 	LOCK_CONSOLE,
+	LOCK_TRACE,		/* a trace ring: inside anything */
 };
 
 #ifdef DEBUG

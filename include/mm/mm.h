@@ -10,6 +10,8 @@
 
 #include <arch/pgtable.h>
 #include <kernel/lock.h>
+#include <kernel/task.h>
+#include <kernel/trace.h>
 #include <lib/rbtree.h>
 #include <mm/filemap.h>
 #include <mm/ledger.h>
@@ -118,6 +120,14 @@ struct mm {
 	u32			membarrier_state;
 	struct list		mm_list;	/* all address spaces, for the audit, swapoff, ksm */
 };
+
+/* Every change of an mm's page counts. */
+static inline void mm_counter_add(struct mm *mm, enum mm_counter c, long n)
+{
+	atomic_add(&mm->counters[c], n);
+	if (unlikely(trace_on[TRACE_RSS_STAT]))
+		trace_rss_stat(mm, mm == current->mm, (int)c, atomic_read(&mm->counters[c]) << PAGE_SHIFT);
+}
 
 void mm_init(void);			/* caches */
 struct mm *mm_create(void) must_check;	/* empty, kernel half shared; users = refs = 1. NULL when out of memory */

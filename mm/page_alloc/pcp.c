@@ -10,6 +10,7 @@
  * BOOKS       pages on these stacks are free to the ledger: it is told here, when a page goes to or comes from a caller.
  * LINUX       same idea as its per-CPU lists; one set for all zones, since zones differ only for devices.
  */
+#include <kernel/trace.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 #include <kernel/task.h>
@@ -121,7 +122,7 @@ static always_inline struct page *issue_one(struct page *p, gfp_t gfp, enum acco
 }
 
 /* Everything that a page from the stack does not serve. */
-static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
 {
 	struct pcp *l;
 	struct page *p;
@@ -135,13 +136,22 @@ static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account 
 	return p ? issue_one(p, gfp, account, site) : NULL;
 }
 
+static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
+{
+	struct page *p = alloc_untraced(gfp, order, account, site);
+
+	if (p)
+		trace_mm_page_alloc(p, page_to_pfn(p), order, gfp, gfp_migratetype(gfp));
+	return p;
+}
+
 struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
 {
 	struct pcp *l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
 	unsigned long n = l->count;
 
 	if (unlikely(!n) || unlikely(order) || unlikely(gfp & (GFP_DMA | GFP_DMA32)) ||
-	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count))
+	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || unlikely(trace_on[TRACE_MM_PAGE_ALLOC]))
 		return alloc_slow(gfp, order, account, site);
 	l->count = --n;
 	return issue_one(l->pages[n], gfp, account, site);
@@ -162,6 +172,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 		if (!p)
 			break;
 		issue(p, account, owner, site, mt);
+		trace_mm_page_alloc(p, page_to_pfn(p), 0, gfp, mt);
 		out[n++] = p;
 	}
 	if (n)
@@ -190,6 +201,7 @@ static void drain(struct pcp *l, unsigned n)
 			z = home;
 			spin_lock(&z->lock);
 		}
+		trace_mm_page_pcpu_drain(l->pages[i], page_to_pfn(l->pages[i]), 0, l->pages[i]->migratetype);
 		buddy_give(z, l->pages[i], 0);
 	}
 	if (z)
@@ -229,6 +241,7 @@ static void free_block(struct page *p, unsigned order)
 {
 	struct zone *z = page_zone(p);
 
+	trace_mm_page_free(p, page_to_pfn(p), order);
 	ledger_sub(p, 1L << order);
 	for (unsigned long i = 0; i < 1UL << order; i++) {
 		p[i].account = ACCT_FREE;
@@ -265,6 +278,7 @@ void page_release(struct page *p)
 	check_free(p);
 	if (unlikely(p->flags & FLAGS_AT_FREE_SLOW) && free_special(p))
 		return;
+	trace_mm_page_free(p, page_to_pfn(p), 0);
 	ledger_sub(p, 1);
 	put_on_stack(p);
 	vm_event_add(PGFREE, 1);
@@ -314,8 +328,10 @@ void page_put_bulk(struct page **pages, unsigned nr)
 	spin_lock(&ledger_books.lock);
 	ledger_sub_all(pages, n);
 	spin_unlock(&ledger_books.lock);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		trace_mm_page_free(pages[i], page_to_pfn(pages[i]), 0);
 		put_on_stack(pages[i]);
+	}
 	vm_event_add(PGFREE, n);
 }
 

@@ -2,6 +2,7 @@
  * kmalloc.c - memory of any size: from a slab cache of the next size up, from whole pages, or from vmalloc.
  */
 #include <kernel/panic.h>
+#include <kernel/trace.h>
 #include <lib/bitmap.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -57,11 +58,21 @@ static void *large(size_t size, gfp_t gfp, struct alloc_site *site)
 	return page_address(p);
 }
 
+/* Large, or traced. */
+static noinline void *kmalloc_rare(size_t size, gfp_t gfp, struct alloc_site *site, const void *caller)
+{
+	void *p = size > LARGEST ? large(size, gfp, site) : slab_alloc_at(cache_for(size), gfp, site);
+
+	if (p)
+		trace_kmalloc((vaddr_t)caller, p, size, kmalloc_size(p), gfp);
+	return p;
+}
+
 /* Size 0 gives the smallest object: a pointer that can be freed. */
 void *kmalloc_at(size_t size, gfp_t gfp, struct alloc_site *site)
 {
-	if (unlikely(size > LARGEST))
-		return large(size, gfp, site);
+	if (unlikely(size > LARGEST) || unlikely(trace_on[TRACE_KMALLOC]))
+		return kmalloc_rare(size, gfp, site, __builtin_return_address(0));
 	return slab_alloc_at(cache_for(size), gfp, site);
 }
 
@@ -93,6 +104,7 @@ void kfree(const void *ptr)
 
 	if (!ptr)
 		return;
+	trace_kfree((vaddr_t)__builtin_return_address(0), ptr);
 	p = page_head(virt_to_page(ptr));
 	if (likely(p->flags & BIT(PG_SLAB))) {
 		slab_free(p->slab_cache, (void *)ptr);

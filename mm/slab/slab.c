@@ -20,6 +20,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/task.h>
+#include <kernel/trace.h>
 #include <lib/string.h>
 #include "internal.h"
 
@@ -226,10 +227,32 @@ static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_s
 	return take(c, this_slab_cpu(c), gfp, site);
 }
 
+static bool is_kmalloc_cache(const struct slab_cache *c)
+{
+	return str_has_prefix(c->name, "kmalloc-");	/* those have events of their own */
+}
+
+static noinline void *alloc_traced(struct slab_cache *c, gfp_t gfp, struct alloc_site *site, const void *caller)
+{
+	void *obj = alloc_slow(c, gfp, site);
+
+	if (obj && !is_kmalloc_cache(c))
+		trace_kmem_cache_alloc((vaddr_t)caller, obj, c->name, c->object_size, c->slot_size, gfp);
+	return obj;
+}
+
+static noinline void free_traced(struct slab_cache *c, void *obj, const void *caller)
+{
+	if (!is_kmalloc_cache(c))
+		trace_kmem_cache_free((vaddr_t)caller, obj, c->name);
+}
+
 void *slab_alloc_at(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
 {
 	struct slab_cpu *cpu = this_slab_cpu(c);
 
+	if (unlikely(trace_on[TRACE_KMEM_CACHE_ALLOC]))
+		return alloc_traced(c, gfp, site, __builtin_return_address(0));
 	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)))
 		return alloc_slow(c, gfp, site);
 	return take(c, cpu, gfp, site);
@@ -243,6 +266,8 @@ void slab_free(struct slab_cache *c, void *obj)
 		return;
 	debug_assert(slab_of(c, obj)->slab_cache == c);
 	slab_debug_free(c, obj, __builtin_return_address(0));
+	if (unlikely(trace_on[TRACE_KMEM_CACHE_FREE]))
+		free_traced(c, obj, __builtin_return_address(0));
 #ifndef NO_LEDGER
 	u32 *tag = slab_tag(c, obj);
 

@@ -51,6 +51,7 @@ static void make_world(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
 	mkdir("/dev/pts", 0755), mkdir("/dev/shm", 01777);
 	mount("devpts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666");
 	mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);

@@ -1,6 +1,7 @@
 /*
  * fs_borders.c - what fs/ asks of its neighbours, where the host build does not have them: no signals, no epoll, no children.
  */
+#include <kernel/irq.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include "../../fs/internal.h"
@@ -11,3 +12,5 @@ int sigmask_user_set(const u64 __user *mask, size_t size) { return 0; }
 void sigmask_user_restore(bool interrupted) { }
 ktime_t schedule_hrtimeout(ktime_t absolute) { return 0; }
 void epoll_file_released(struct file *f) { }
+int deferred_register(const char *name, irq_deferred_fn fn, void *arg) { return 0; }
+void deferred_raise(int slot) { }
