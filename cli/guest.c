@@ -183,6 +183,10 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 		free(s->r->ledger);
 		s->r->ledger = text_of(body, h->len);
 		break;
+	case WIRE_TIMELINE:
+		free(s->r->timeline);
+		s->r->timeline = text_of(body, h->len);
+		break;
 	case WIRE_AUDIT:
 		free(s->r->audit);
 		s->r->audit = text_of(body, h->len);

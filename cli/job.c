@@ -14,6 +14,9 @@
 
 extern char **environ;
 
+/* The kernel keeps a third of a megabyte of snapshots: no smaller machine is asked to. */
+#define TIMELINE_RAM (64ull << 20)
+
 struct message {
 	char *data;
 	size_t len, size;
@@ -137,7 +140,7 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	struct message m = {0};
 	struct wire_winsize ws = {.rows = 24, .cols = 80};
 	char host[256] = "quire";
-	uint32_t wanted;
+	uint32_t wanted = 0;
 
 	for (int i = 0; i < o->argc; i++)
 		add_text(&m, FIELD_ARG, o->argv[i]);
@@ -155,7 +158,10 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		terminal_size(&ws);
 		add_field(&m, FIELD_TTY, &ws, sizeof(ws));
 	}
-	wanted = (!o->quiet || o->json_file ? WANT_LEDGER : 0) | (o->audit ? WANT_AUDIT : 0);
+	if (!o->quiet || o->json_file || o->massif_file)
+		wanted = WANT_LEDGER | (o->mem_bytes >= TIMELINE_RAM || o->massif_file ? WANT_TIMELINE : 0);
+	if (o->audit)
+		wanted |= WANT_AUDIT;
 	add_field(&m, FIELD_WANTED, &wanted, sizeof(wanted));
 	*data = m.data;
 	*len = m.len;

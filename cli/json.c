@@ -120,7 +120,47 @@ static json_t *slabs(const struct ledger *l)
 	return list;
 }
 
-static json_t *memory(const struct ledger *l)
+static json_t *holders(const struct holder *h, unsigned int n, uint64_t page)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < n; i++) {
+		json_t *j = json_object();
+
+		json_object_set_new(j, "name", text(h[i].name));
+		json_object_set_new(j, "bytes", number(h[i].frames * page));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *snapshot(const struct timeline *t, const struct snap *s, uint64_t page)
+{
+	json_t *j = json_object(), *by = json_object();
+
+	json_object_set_new(j, "time_ns", number(s->time_ns));
+	json_object_set_new(j, "used_bytes", number(s->used * page));
+	for (unsigned int i = 0; i < t->nr_names; i++)
+		json_object_set_new(by, t->names[i], number(s->frames[i] * page));
+	json_object_set_new(j, "accounts", by);
+	json_object_set_new(j, "owners", holders(s->owners, s->nr_owners, page));
+	json_object_set_new(j, "sites", holders(s->sites, s->nr_sites, page));
+	return j;
+}
+
+static json_t *snapshots(const char *text_of_kernel, uint64_t page)
+{
+	json_t *list = json_array();
+	struct timeline t;
+
+	if (timeline_parse(&t, text_of_kernel))
+		for (size_t i = 0; i < t.nr_snaps; i++)
+			json_array_append_new(list, snapshot(&t, &t.snaps[i], page));
+	timeline_free(&t);
+	return list;
+}
+
+static json_t *memory(const struct ledger *l, const char *timeline)
 {
 	json_t *j = json_object();
 
@@ -136,6 +176,7 @@ static json_t *memory(const struct ledger *l)
 			    json_integer(ledger_unaccounted_at_peak(l) * (json_int_t)l->page_size));
 	json_object_set_new(j, "accounts", accounts(l));
 	json_object_set_new(j, "slabs", slabs(l));
+	json_object_set_new(j, "timeline", snapshots(timeline, l->page_size));
 	return j;
 }
 
@@ -153,7 +194,7 @@ bool report_json(const struct options *o, const struct accel_choice *a, const st
 	json_object_set_new(j, "outcome", outcome(r));
 	json_object_set_new(j, "times", times(r));
 	json_object_set_new(j, "machine", machine(o, a));
-	json_object_set_new(j, "memory", r->ledger && ledger_parse(&l, r->ledger_start, r->ledger) ? memory(&l) : json_null());
+	json_object_set_new(j, "memory", r->ledger && ledger_parse(&l, r->ledger_start, r->ledger) ? memory(&l, r->timeline) : json_null());
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	ok = json_dump_file(j, o->json_file, JSON_INDENT(2)) == 0;

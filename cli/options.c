@@ -27,6 +27,7 @@ enum {
 	OPT_INITRD,
 	OPT_INITRD_EXTRA,
 	OPT_LOG,
+	OPT_MASSIF,
 	OPT_AUDIT,
 	OPT_ROOT,
 	OPT_DISK,
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
 	{"log", required_argument, NULL, OPT_LOG},
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"swap", required_argument, NULL, OPT_SWAP},
+	{"massif", required_argument, NULL, OPT_MASSIF},
 	{"audit", no_argument, NULL, OPT_AUDIT},
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
@@ -112,6 +114,7 @@ static const char help_text[] =
 	"What is reported\n"
 	"  -q, --quiet            no report\n"
 	"      --json FILE        the report as JSON\n"
+	"      --massif FILE      memory over time, for ms_print and massif-visualizer\n"
 	"      --audit            let the kernel recount all of its memory at the end and compare\n"
 	"      --log FILE         the guest kernel's log\n"
 	"  -v, --verbose          the QEMU command and the kernel's log on stderr\n"
@@ -320,6 +323,9 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_JSON:
 		o->json_file = optarg;
+		break;
+	case OPT_MASSIF:
+		o->massif_file = optarg;
 		break;
 	case OPT_LOG:
 		o->log_file = optarg;

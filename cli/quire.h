@@ -46,7 +46,7 @@ struct options {
 	bool mem_chosen;
 	unsigned int cpus;
 	const char *machine, *cpu_model, *kernel, *initrd, *initrd_extra, *append;
-	const char *json_file, *log_file, *rootfs;
+	const char *json_file, *massif_file, *log_file, *rootfs;
 	enum accel_wish accel;
 	double timeout_s, watchdog_s;
 	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit;
@@ -84,7 +84,7 @@ struct run_result {
 	char message[600];
 	bool done; /* the guest said that every file is written back */
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
-	char *ledger_start, *ledger, *audit; /* texts or NULL; owned */
+	char *ledger_start, *ledger, *timeline, *audit; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 
@@ -185,6 +185,35 @@ uint64_t ledger_space_now(const struct ledger *l, enum account_space s);
 uint64_t ledger_space_at_peak(const struct ledger *l, enum account_space s);
 int64_t ledger_unaccounted_now(const struct ledger *l);
 int64_t ledger_unaccounted_at_peak(const struct ledger *l);
+
+/* timeline.c: /proc/ledger/timeline as numbers */
+struct holder {
+	char name[96]; /* "python3[7]"; "mm/slab/cache.c:41 slab_grow" */
+	uint64_t frames;
+};
+
+#define MAX_HOLDERS 8
+
+struct snap {
+	uint64_t time_ns, used;
+	uint64_t frames[32]; /* by timeline.names */
+	struct holder owners[MAX_HOLDERS], sites[MAX_HOLDERS];
+	unsigned int nr_owners, nr_sites;
+};
+
+struct timeline {
+	char names[32][32];
+	unsigned int nr_names;
+	struct snap *snaps;
+	size_t nr_snaps;
+};
+
+bool timeline_parse(struct timeline *t, const char *text); /* false: there is none. timeline_free() either way */
+void timeline_free(struct timeline *t);
+const struct snap *timeline_peak(const struct timeline *t);
+void timeline_plot(FILE *to, const struct timeline *t, const struct ledger *l);
+bool massif_write(const struct options *o, const struct run_result *r);
+const char *account_words(const char *name);
 
 /* report.c, json.c */
 int result_status(const struct run_result *r);

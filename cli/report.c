@@ -78,7 +78,7 @@ static const char *grouped(uint64_t n, char *out)
 	return out;
 }
 
-static const char *account_words(const char *name)
+const char *account_words(const char *name)
 {
 	static const char *const words[][2] = {
 		{"anon", "anonymous (heap, stack, mmap)"},
@@ -197,8 +197,37 @@ static void print_closing(FILE *to, const struct ledger *l, const char *audit)
 		fprintf(to, "%.*s\n", (int)strcspn(audit, "\n"), audit);
 }
 
-static void print_ledger(FILE *to, struct ledger *l, const char *audit)
+static void print_holders(FILE *to, const char *title, const struct holder *h, unsigned int n, uint64_t kib)
 {
+	char a[32];
+
+	if (!n)
+		return;
+	fprintf(to, "%s", title);
+	for (unsigned int i = 0; i < n && i < 4; i++)
+		fprintf(to, "%s %s %s", i ? " ·" : "", h[i].name, grouped(h[i].frames * kib, a));
+	fputc('\n', to);
+}
+
+/* Names for the peak: the snapshot nearest below it that has them. */
+static void print_who(FILE *to, const struct timeline *t, const struct ledger *l)
+{
+	const struct snap *best = NULL;
+
+	for (size_t i = 0; i < t->nr_snaps; i++)
+		if (t->snaps[i].nr_owners && (!best || t->snaps[i].used > best->used))
+			best = &t->snaps[i];
+	if (!best)
+		return;
+	print_holders(to, "At the peak, KiB by owner:", best->owners, best->nr_owners, l->page_size / 1024);
+	print_holders(to, "         by place in code:", best->sites, best->nr_sites, l->page_size / 1024);
+}
+
+static void print_ledger(FILE *to, struct ledger *l, const char *audit, const char *timeline)
+{
+	struct timeline t;
+	bool timed = timeline_parse(&t, timeline);
+
 	uint64_t kib = l->page_size / 1024;
 	double mib = (double)(l->ram_frames * kib) / 1024;
 	char a[32];
@@ -208,6 +237,8 @@ static void print_ledger(FILE *to, struct ledger *l, const char *audit)
 	if (l->peak_time_ns)
 		fprintf(to, " at %.2f s", (double)l->peak_time_ns / 1e9);
 	fputc('\n', to);
+	if (timed)
+		timeline_plot(to, &t, l);
 	fprintf(to, "%-*s %12s %12s %6s %12s\n", LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT START", "AT PEAK", "%",
 		"AT THE END");
 	print_space(to, l, SPACE_USER, "USER");
@@ -215,6 +246,9 @@ static void print_ledger(FILE *to, struct ledger *l, const char *audit)
 	print_space(to, l, SPACE_KERNEL, "KERNEL");
 	print_space(to, l, SPACE_FREE, "FREE");
 	print_closing(to, l, audit);
+	if (timed)
+		print_who(to, &t, l);
+	timeline_free(&t);
 }
 
 static void print_head(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r)
@@ -234,7 +268,7 @@ void report_print(FILE *to, const struct options *o, const struct accel_choice *
 
 	print_head(to, o, a, r);
 	if (r->ledger && ledger_parse(&l, r->ledger_start, r->ledger))
-		print_ledger(to, &l, r->audit);
+		print_ledger(to, &l, r->audit, r->timeline);
 	else
 		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n",
 			(double)o->mem_bytes / (1 << 20));

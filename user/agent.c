@@ -337,6 +337,8 @@ static void report_and_stop(void)
 {
 	if (agent.job.wanted & WANT_LEDGER)
 		send_file(WIRE_LEDGER, "/proc/ledger/summary");
+	if (agent.job.wanted & WANT_TIMELINE)
+		send_file(WIRE_TIMELINE, "/proc/ledger/timeline");
 	if (agent.job.wanted & WANT_AUDIT)
 		send_file(WIRE_AUDIT, "/proc/ledger/audit");
 	write_back(&agent.job);
@@ -350,7 +352,8 @@ static void start_program(int in_port, int out_port, int err_port)
 	int err;
 
 	if (agent.job.wanted & WANT_LEDGER) {
-		write_small_file("/proc/ledger/summary", "reset");
+		if (!(agent.job.wanted & WANT_TIMELINE) || !write_small_file("/proc/ledger/summary", "timeline"))
+			write_small_file("/proc/ledger/summary", "reset");
 		send_file(WIRE_LEDGER_START, "/proc/ledger/summary");
 	}
 	err = child_start(&agent.child, &agent.job, &failed_exec);

@@ -17,7 +17,7 @@ void send_text(enum wire_type type, const char *fmt, ...) __attribute__((format(
 void send_file(enum wire_type type, const char *path);
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool write_all(int fd, const void *data, size_t len);
-void write_small_file(const char *path, const char *text);
+bool write_small_file(const char *path, const char *text);
 uint64_t now_ns(void);
 
 /* agent_job.c: one job as the host sent it; the strings point into the message */

@@ -107,15 +107,16 @@ void console_line(const char *fmt, ...)
 }
 
 /* For files under /proc whose absence is no error. */
-void write_small_file(const char *path, const char *text)
+bool write_small_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok;
 
 	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		errno = 0;
+		return false;
+	ok = write(fd, text, strlen(text)) > 0;
 	close(fd);
+	return ok;
 }
 
 uint64_t now_ns(void)

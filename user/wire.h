@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -38,6 +38,7 @@ enum wire_type {
 	WIRE_EXIT,	  /* struct wire_exit */
 	WIRE_LEDGER_START,/* text of /proc/ledger/summary, taken just before the program starts */
 	WIRE_LEDGER,	  /* the same, taken when all programs are gone */
+	WIRE_TIMELINE,	  /* text of /proc/ledger/timeline */
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
@@ -84,7 +85,7 @@ enum wire_field_type {
 };
 
 /* The ledger's peaks then count from the program's start, not from power-on. The audit walks all of memory. */
-enum { WANT_LEDGER = 1, WANT_AUDIT = 2 };
+enum { WANT_LEDGER = 1, WANT_AUDIT = 2, WANT_TIMELINE = 4 };
 
 struct wire_field {
 	uint32_t type;
