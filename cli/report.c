@@ -197,15 +197,23 @@ static void print_closing(FILE *to, const struct ledger *l, const char *audit)
 		fprintf(to, "%.*s\n", (int)strcspn(audit, "\n"), audit);
 }
 
+/* As many as fit a line, the first in any case. */
 static void print_holders(FILE *to, const char *title, const struct holder *h, unsigned int n, uint64_t kib)
 {
-	char a[32];
+	size_t width = strlen(title);
+	char item[160], a[32];
 
 	if (!n)
 		return;
-	fprintf(to, "%s", title);
-	for (unsigned int i = 0; i < n && i < 4; i++)
-		fprintf(to, "%s %s %s", i ? " ·" : "", h[i].name, grouped(h[i].frames * kib, a));
+	fputs(title, to);
+	for (unsigned int i = 0; i < n; i++) {
+		int len = snprintf(item, sizeof(item), "%s%s %s", i ? " · " : " ", h[i].name, grouped(h[i].frames * kib, a));
+
+		width += (size_t)len;
+		if (i && width > 110)
+			break;
+		fputs(item, to);
+	}
 	fputc('\n', to);
 }
 
