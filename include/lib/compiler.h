@@ -31,6 +31,13 @@
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define barrier()		__asm__ volatile("" ::: "memory")
 
+/* A function whose unlocked reads are meant: the race detector of the host build leaves it alone. */
+#ifdef QUIRE_TSAN
+#define races_by_design		__attribute__((no_sanitize("thread"), __noinline__))
+#else
+#define races_by_design
+#endif
+
 #ifdef QUIRE_TSAN	/* the race detector of the host build takes a volatile access for a plain one */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)

@@ -44,6 +44,15 @@ static inline void unlist_block(struct zone *z, struct page *p, unsigned order)
 	z->nr_free_blocks[order][*block_type(p)]--;
 }
 
+/*
+ * Is b, the neighbour, a free block of this order? It may be in use by anybody, who writes its flags at will; but only free pages have
+ * PG_BUDDY, and those change under the zone's lock, which we hold.
+ */
+static races_by_design bool is_free_block(const struct zone *z, const struct page *b, unsigned order)
+{
+	return (b->flags & BIT(PG_BUDDY)) && b->private == order && page_zone(b) == z;
+}
+
 void buddy_give(struct zone *z, struct page *p, unsigned order)
 {
 	pfn_t pfn = page_to_pfn(p);
@@ -54,7 +63,7 @@ void buddy_give(struct zone *z, struct page *p, unsigned order)
 		pfn_t other = pfn ^ (1UL << order);
 		struct page *b = pfn_to_page(other);
 
-		if (!(b->flags & BIT(PG_BUDDY)) || b->private != order || page_zone(b) != z)
+		if (!is_free_block(z, b, order))
 			break;
 		unlist_block(z, b, order);
 		pfn &= other;

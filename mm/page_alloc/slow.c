@@ -17,8 +17,8 @@ unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
 bool (*page_oom)(gfp_t gfp, unsigned order);
 void (*page_wake_reclaim)(struct zone *z);
 
-/* Is there a block of this order or larger? */
-static bool has_block(const struct zone *z, unsigned order)
+/* Is there a block of this order or larger? A guess without the lock; the allocation will see. */
+static races_by_design bool has_block(const struct zone *z, unsigned order)
 {
 	for (unsigned o = order; o < NR_ORDERS; o++)
 		for (unsigned m = 0; m < NR_MIGRATETYPES; m++)
