@@ -32,7 +32,12 @@ void sysfs_register(const struct proc_file *f)
 
 void sysfs_mkdir(const char *path)
 {
-	pnode_dir(tree(), path, strlen(path));
+	pnode_dir(tree(), path, strlen(path))->changing = true;
+}
+
+void sysfs_hide(const char *path, bool hide)
+{
+	pnode_dir(tree(), path, strlen(path))->hidden = hide;
 }
 
 int sysfs_symlink(const char *path, const char *target)

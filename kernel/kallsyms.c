@@ -1,7 +1,9 @@
 /*
  * kallsyms.c - names for kernel addresses, from the table that tools/kallsyms.py makes at link time.
  */
+#include <arch/layout.h>
 #include <arch/page.h>
+#include <kernel/module.h>
 #include <kernel/panic.h>
 #include <lib/printf.h>
 #include <lib/string.h>
@@ -32,6 +34,8 @@ const char *kallsyms_lookup(vaddr_t addr, unsigned long *offset, unsigned long *
 	u32 lo = 0, hi = count(), at;
 	const u8 *p;
 
+	if (addr >= MODULES_BASE && addr < MODULES_END)
+		return module_symbol_at(addr, offset, size);
 	if (addr < KERNEL_IMAGE_BASE || !hi || addr - KERNEL_IMAGE_BASE < offsets[0] ||
 	    addr - KERNEL_IMAGE_BASE > offsets[hi - 1] + 0x10000)
 		return NULL;
@@ -79,7 +83,7 @@ bool kallsyms_nth(u32 i, vaddr_t *addr, char *type, char *name, size_t size)
 	size_t n;
 
 	if (i >= count())
-		return false;
+		return module_symbol_nth(i - count(), addr, type, name, size);
 	p = name_at(i);
 	n = min((size_t)p[0] - 1, size - 1);
 	memcpy(name, p + 2, n);

@@ -205,3 +205,15 @@ ssize_t io_iter_import(const void __user *uiov, unsigned long nr, struct iovec_u
 	io_iter_iov(it, iov, (unsigned)nr, (size_t)total);
 	return total;
 }
+
+char __user *io_iter_user_run(const struct io_iter *it, size_t *n)
+{
+	const struct iovec_user *v = it->iov ? it->iov : &it->single;
+
+	for (size_t used = it->done_in_iov;; v++, used = 0) {
+		if (v->len > used || !it->iov) {
+			*n = min(*n, v->len - used);
+			return (char __user *)v->base + used;
+		}
+	}
+}

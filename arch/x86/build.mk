@@ -26,3 +26,14 @@ $(B)/obj/arch/x86/vdso/vdso.so: arch/x86/vdso/vdso.c arch/x86/vdso/note.S arch/x
 
 $(B)/obj/arch/x86/vdso_image.o: $(B)/obj/arch/x86/vdso/vdso.so
 $(B)/obj/arch/x86/vdso_image.o: AFLAGS_kernel += -DVDSO_FILE='"$(B)/obj/arch/x86/vdso/vdso.so"'
+
+# ---- the symbols that modules may use -----------------------------------------------------------------------------
+$(B)/gen/exports.S: kernel/module/exports.list $(if $(DEBUG),kernel/module/exports-debug.list) tools/exports.py
+	@mkdir -p $(@D)
+	$(Q)cat $(filter %.list,$^) > $(@D)/exports.all && python3 tools/exports.py $(@D)/exports.all > $@
+
+$(B)/obj/gen/exports.o: $(B)/gen/exports.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(AFLAGS_kernel) -c -o $@ $<
+
+objects += $(B)/obj/gen/exports.o

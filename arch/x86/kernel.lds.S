@@ -69,6 +69,8 @@ SECTIONS
 		__start_alloc_sites = .;
 		*(alloc_sites)
 		__stop_alloc_sites = .;
+		. += 128 * 48;			/* slots for the sites of modules */
+		__end_alloc_sites = .;
 		. = ALIGN(64);
 		percpu_start = .;
 		KEEP(*(.percpu.first))

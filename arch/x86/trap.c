@@ -31,7 +31,6 @@ void exception_handler(struct trapframe *f, unsigned vector);
 void kernel_page_fault(struct trapframe *f, vaddr_t addr, unsigned long code);
 struct trapframe *bad_iret(struct trapframe *f);
 void return_to_user_slow(struct trapframe *f);
-bool trap_fixup_module(struct trapframe *f) weak;	/* the tables of loaded modules */
 
 static const struct {
 	const char *name;
@@ -66,7 +65,7 @@ bool trap_fixup(struct trapframe *f)
 			return true;
 		}
 	}
-	return trap_fixup_module && trap_fixup_module(f);
+	return trap_fixup_module(f);
 }
 
 void trap_frame_changed(struct trapframe *f)

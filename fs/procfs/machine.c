@@ -264,7 +264,6 @@ static const struct proc_file machine_files[] = {
 	{ .path = "cmdline", .mode = 0444, .show = cmdline_show },
 	{ .path = "filesystems", .mode = 0444, .show = filesystems_show },
 	{ .path = "devices", .mode = 0444, .show = devices_show },
-	{ .path = "modules", .mode = 0444, .show = text_show, .arg = "" },
 	{ .path = "kallsyms", .mode = 0444, .show = kallsyms_show },
 	{ .path = "kmsg", .mode = 0400, .show = kmsg_show },
 	{ .path = "sys/kernel/random/boot_id", .mode = 0444, .show = uuid_show, .arg = (void *)1 },

@@ -16,6 +16,8 @@ struct pnode {
 	const char	*target;		/* symlink */
 	int		(*readlink)(char *buf, size_t n);	/* symlink that depends on who asks */
 	u32		nr_subdirs;
+	bool		changing;		/* a directory whose names may be hidden and shown again */
+	bool		hidden;
 	u32		name_len;
 	char		name[];
 };

@@ -55,13 +55,21 @@ struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len)
 	return found;
 }
 
+/* As lookups see it. */
+static struct pnode *find_visible(struct pnode *dir, const char *name, u32 len)
+{
+	struct pnode *n = pnode_find(dir, name, len);
+
+	return n && !n->hidden ? n : NULL;
+}
+
 struct pnode *pnode_nth(struct pnode *dir, u64 nth)
 {
 	struct pnode *n, *found = NULL;
 
 	spin_lock(&pnode_lock);
 	list_for_each(n, &dir->children, sibling)
-		if (!nth--) {
+		if (!n->hidden && !nth--) {
 			found = n;
 			break;
 		}
@@ -154,6 +162,17 @@ static loff_t dir_llseek(struct file *f, loff_t off, int whence)
 	return f->pos = pos;
 }
 
+/* Names here come and go: /sys/module. */
+static int node_revalidate(struct dentry *d)
+{
+	struct pnode *dir = d->parent->inode->priv;
+
+	return (d->inode != NULL) == (find_visible(dir, d->name.name, d->name.len) != NULL);
+}
+
+static const struct inode_ops node_changing_iops = {
+	.lookup = pnode_lookup, .setattr = pseudo_setattr, .revalidate = node_revalidate,
+};
 static const struct inode_ops node_dir_iops = { .lookup = pnode_lookup, .setattr = pseudo_setattr };
 static const struct inode_ops node_file_iops = { .setattr = pseudo_setattr };
 static const struct inode_ops node_link_iops = { .readlink = node_readlink, .setattr = pseudo_setattr };
@@ -188,7 +207,7 @@ int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out)
 	i->priv = n;
 	i->nlink = S_ISDIR(n->mode) ? 2 + n->nr_subdirs : 1;
 	if (S_ISDIR(n->mode)) {
-		i->ops = &node_dir_iops;
+		i->ops = n->changing ? &node_changing_iops : &node_dir_iops;
 		i->fops = n->file ? &text_dir_fops : &node_dir_fops;
 	} else if (S_ISLNK(n->mode)) {
 		i->ops = &node_link_iops;
@@ -202,7 +221,7 @@ int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out)
 
 int pnode_lookup(struct inode *dir, struct dentry *d)
 {
-	struct pnode *at = dir->priv, *n = pnode_find(at, d->name.name, d->name.len);
+	struct pnode *at = dir->priv, *n = find_visible(at, d->name.name, d->name.len);
 	struct inode *i;
 	int err;
 

@@ -61,7 +61,8 @@ struct task *proc_dir_task(const struct file *f);
 
 /* The same for sysfs: path below /sys. */
 void sysfs_register(const struct proc_file *f);
-void sysfs_mkdir(const char *path);
+void sysfs_mkdir(const char *path);			/* names in it may be hidden later */
+void sysfs_hide(const char *path, bool hide);		/* a directory inside one of those */
 int sysfs_symlink(const char *path, const char *target);
 
 #endif

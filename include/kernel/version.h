@@ -10,6 +10,13 @@
 #define QUIRE_LINUX_RELEASE	"6.1.0-quire"
 #define QUIRE_VERSION_TEXT	"#1 Quire " QUIRE_VERSION
 
+/* A module must have been built for this kernel: the structures differ between these builds. */
+#ifdef DEBUG
+#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload debug "
+#else
+#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload "
+#endif
+
 #ifdef __clang__
 #define COMPILER_NAME		"clang " __clang_version__
 #else

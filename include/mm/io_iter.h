@@ -30,6 +30,8 @@ size_t io_iter_put(struct io_iter *it, const void *src, size_t n) must_check;	/*
 size_t io_iter_get(void *dst, struct io_iter *it, size_t n) must_check;		/* source -> kernel */
 size_t io_iter_get_nofault(void *dst, struct io_iter *it, size_t n) must_check;	/* what is not present counts as a fault */
 size_t io_iter_zero(struct io_iter *it, size_t n) must_check;
+/* ITER_USER: where the next bytes go, at most *n of them in one stretch; *n becomes how many. */
+char __user *io_iter_user_run(const struct io_iter *it, size_t *n);
 void io_iter_advance(struct io_iter *it, size_t n);
 void io_iter_revert(struct io_iter *it, size_t n);
 /* Fault in the first bytes of the source before locks are taken. 0 or -EFAULT. */

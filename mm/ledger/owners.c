@@ -27,7 +27,13 @@ static struct ledger_owner_name *names;
 static unsigned nr_owners, hint;
 static unsigned long *seen_by_slabs;		/* bit per owner, during a sweep */
 
+/* Up to stop the kernel's own; from there to end slots that modules' are linked into (modules.c). */
 extern struct alloc_site __start_alloc_sites[], __stop_alloc_sites[];
+#ifdef __QUIRE__
+extern struct alloc_site __end_alloc_sites[];
+#else
+#define __end_alloc_sites __stop_alloc_sites	/* the host has no modules */
+#endif
 
 static void *boot_table(size_t size)
 {
@@ -43,7 +49,7 @@ void ledger_start(void)
 	spin_lock_init(&ledger_books.lock, "ledger", LOCK_LEDGER);
 	memset(ledger_books.account, 0, sizeof(ledger_books.account));
 	ledger_site_base = __start_alloc_sites;
-	ledger_nr_sites = (unsigned)(__stop_alloc_sites - __start_alloc_sites);
+	ledger_nr_sites = (unsigned)(__end_alloc_sites - __start_alloc_sites);
 	for (unsigned i = 0; i < ledger_nr_sites; i++)
 		__start_alloc_sites[i].id = (u16)(i + 1);
 	nr_owners = (unsigned)clamp(frames / 64, 128UL, 8192UL);
@@ -55,7 +61,6 @@ void ledger_start(void)
 	hint = 1;
 }
 
-/* Sites of modules get ids here when modules come. */
 struct alloc_site *ledger_site_slow(unsigned id)
 {
 	panic("ledger: no call site %u", id);
@@ -63,7 +68,7 @@ struct alloc_site *ledger_site_slow(unsigned id)
 
 void ledger_init(void)
 {
-	pr_info("ledger: %u owners, %u call sites\n", nr_owners, ledger_nr_sites);
+	pr_info("ledger: %u owners, %u call sites\n", nr_owners, (unsigned)(__stop_alloc_sites - __start_alloc_sites));
 }
 
 static unsigned find_free(void)

@@ -50,6 +50,7 @@ static inline vaddr_t trap_sp(const struct trapframe *f)
 
 /* A kernel instruction with an entry in the exception table: continue at its fix-up. False: it has none. */
 bool trap_fixup(struct trapframe *f);
+bool trap_fixup_module(struct trapframe *f);	/* the tables of loaded modules */
 /* A fault of the kernel's own: registers, backtrace, panic. */
 noreturn void trap_oops(struct trapframe *f, const char *what, vaddr_t addr);
 

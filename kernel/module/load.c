@@ -1,0 +1,462 @@
+/*
+ * load.c - from a relocatable ELF file to a module in memory.
+ *
+ * The file is hostile until proven otherwise: every offset, size, index and string is checked against the length before it
+ * is used, and what does not add up is -ENOEXEC with nothing left behind.
+ *
+ * STEPS     check_file -> find sections -> place (each allocated section gets a part and an offset) -> allocate and copy ->
+ *           symbols -> relocations -> protections. Everything before the last step sees plain writable memory.
+ */
+#include <abi/elf.h>
+#include <abi/errno.h>
+#include <arch/page.h>
+#include <kernel/panic.h>
+#include <kernel/printk.h>
+#include <kernel/version.h>
+#include <lib/string.h>
+#include <mm/slab.h>
+#include "internal.h"
+
+#define MAX_SECTIONS	512
+#define MAX_MODULE	(64UL << 20)
+#define SHF_COMPRESSED_	0x800
+#define NOT_LOADED	NR_PARTS
+#define IN_SITES	(NR_PARTS + 1)		/* the ledger's table is its place */
+
+struct ex_entry { s32 from, to; };
+
+struct load {
+	const u8	*image;
+	size_t		len;
+	const Elf64_Ehdr *eh;
+	const Elf64_Shdr *sh;
+	const char	*names;			/* section names */
+	size_t		names_len;
+	const Elf64_Sym	*syms;
+	unsigned	nr_syms;
+	const char	*strings;
+	size_t		strings_len;
+	const char	*info;			/* .modinfo */
+	size_t		info_len;
+	struct { u8 part; vaddr_t address; } *placed;
+	struct module	*m;
+	unsigned	flags;
+};
+
+static bool range_ok(const struct load *l, u64 offset, u64 size)
+{
+	return offset <= l->len && size <= l->len - offset;
+}
+
+/* A string inside a table that ends with NUL; "" when the offset is bad. */
+static const char *string_at(const char *table, size_t len, u64 offset)
+{
+	return offset < len ? table + offset : "";
+}
+
+static bool table_ok(const char *table, size_t len)
+{
+	return len && !table[len - 1];
+}
+
+static const char *section_name(const struct load *l, unsigned i)
+{
+	return string_at(l->names, l->names_len, l->sh[i].sh_name);
+}
+
+static int check_file(struct load *l)
+{
+	const Elf64_Ehdr *e = l->eh = (const void *)l->image;
+
+	if (l->len < sizeof(*e) || memcmp(e->e_ident, "\177ELF\2\1\1", 7) != 0 || e->e_type != ET_REL ||
+	    e->e_machine != EM_X86_64 || e->e_shentsize != sizeof(Elf64_Shdr) || !e->e_shnum || e->e_shnum > MAX_SECTIONS ||
+	    e->e_shoff % 8 || !range_ok(l, e->e_shoff, (u64)e->e_shnum * sizeof(Elf64_Shdr)) || e->e_shstrndx >= e->e_shnum)
+		return -ENOEXEC;
+	l->sh = (const void *)(l->image + e->e_shoff);
+	for (unsigned i = 1; i < e->e_shnum; i++) {
+		if (l->sh[i].sh_type != SHT_NOBITS && !range_ok(l, l->sh[i].sh_offset, l->sh[i].sh_size))
+			return -ENOEXEC;
+		if (l->sh[i].sh_addralign > PAGE_SIZE || (l->sh[i].sh_addralign & (l->sh[i].sh_addralign - 1)) ||
+		    (l->sh[i].sh_flags & SHF_COMPRESSED_))
+			return -ENOEXEC;
+	}
+	l->names = (const char *)l->image + l->sh[e->e_shstrndx].sh_offset;
+	l->names_len = l->sh[e->e_shstrndx].sh_size;
+	return l->sh[e->e_shstrndx].sh_type == SHT_STRTAB && table_ok(l->names, l->names_len) ? 0 : -ENOEXEC;
+}
+
+static int find_tables(struct load *l)
+{
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		const Elf64_Shdr *s = &l->sh[i], *str;
+
+		if (strcmp(section_name(l, i), ".modinfo") == 0) {
+			l->info = (const char *)l->image + s->sh_offset;
+			l->info_len = s->sh_type == SHT_NOBITS ? 0 : s->sh_size;
+		}
+		if (s->sh_type != SHT_SYMTAB)
+			continue;
+		if (l->syms || s->sh_link >= l->eh->e_shnum || s->sh_offset % 8 || s->sh_entsize != sizeof(Elf64_Sym))
+			return -ENOEXEC;
+		str = &l->sh[s->sh_link];
+		l->syms = (const void *)(l->image + s->sh_offset);
+		l->nr_syms = (unsigned)(s->sh_size / sizeof(Elf64_Sym));
+		l->strings = (const char *)l->image + str->sh_offset;
+		l->strings_len = str->sh_size;
+		if (str->sh_type != SHT_STRTAB || !table_ok(l->strings, l->strings_len))
+			return -ENOEXEC;
+	}
+	return l->syms && l->info_len && table_ok(l->info, l->info_len) ? 0 : -ENOEXEC;
+}
+
+/* The value of the first "tag=value" in .modinfo; NULL. */
+static const char *info_get(const struct load *l, const char *tag)
+{
+	size_t n = strlen(tag);
+
+	for (const char *p = l->info; p < l->info + l->info_len; p += strlen(p) + 1) {
+		if (strncmp(p, tag, n) == 0 && p[n] == '=')
+			return p + n + 1;
+	}
+	return NULL;
+}
+
+static int check_info(struct load *l)
+{
+	const char *magic = info_get(l, "vermagic"), *name = info_get(l, "name"), *version = info_get(l, "version");
+
+	if (!name || !*name || strlen(name) >= MODULE_NAME_LEN || strchr(name, '/'))
+		return -ENOEXEC;
+	strscpy(l->m->name, name, sizeof(l->m->name));
+	for (char *p = l->m->name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	if (!magic || strcmp(magic, MODULE_VERMAGIC) != 0) {
+		if (!(l->flags & MODULE_LOAD_FORCE_VERMAGIC)) {
+			pr_err("%s: version magic '%s' should be '%s'\n", l->m->name, magic ? magic : "", MODULE_VERMAGIC);
+			return -ENOEXEC;
+		}
+		l->m->forced = true;
+	}
+	if (version) {
+		l->m->version = kstrdup(version, GFP_KERNEL);
+		if (!l->m->version)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------ */
+
+static unsigned part_of(const struct load *l, unsigned i)
+{
+	const Elf64_Shdr *s = &l->sh[i];
+	const char *name = section_name(l, i);
+	bool init = str_has_prefix(name, ".init") || strcmp(name, ".smap_sites") == 0;
+
+	if (!(s->sh_flags & SHF_ALLOC) || !s->sh_size || strcmp(name, ".modinfo") == 0 || str_has_prefix(name, ".note") ||
+	    str_has_prefix(name, ".eh_frame"))
+		return NOT_LOADED;
+	if (strcmp(name, "alloc_sites") == 0)
+		return IN_SITES;
+	if (s->sh_flags & SHF_EXECINSTR)
+		return init ? PART_INIT_TEXT : PART_TEXT;
+	if (init)
+		return PART_INIT_DATA;
+	return s->sh_flags & SHF_WRITE ? PART_DATA : PART_RODATA;
+}
+
+/* Offsets first; addresses once the parts have theirs. */
+static int place_sections(struct load *l)
+{
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		const Elf64_Shdr *s = &l->sh[i];
+		unsigned part = l->placed[i].part = (u8)part_of(l, i);
+		struct module_part *p;
+
+		if (str_has_prefix(section_name(l, i), ".percpu"))
+			return -ENOEXEC;	/* per-CPU variables of modules: not supported */
+		if (part >= NR_PARTS)
+			continue;
+		if (s->sh_size > MAX_MODULE)
+			return -ENOEXEC;
+		p = &l->m->part[part];
+		p->size = ALIGN_UP(p->size, s->sh_addralign ? s->sh_addralign : 1);
+		l->placed[i].address = p->size;
+		p->size += s->sh_size;
+		if (p->size > MAX_MODULE)
+			return -ENOEXEC;
+	}
+	return 0;
+}
+
+static int allocate_parts(struct load *l)
+{
+	for (unsigned k = 0; k < NR_PARTS; k++) {
+		int err = module_part_alloc(&l->m->part[k]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int place_sites(struct load *l, unsigned i)
+{
+	struct module *m = l->m;
+	struct alloc_site *s;
+	unsigned n = (unsigned)(l->sh[i].sh_size / sizeof(struct alloc_site));
+
+	if (l->sh[i].sh_size % sizeof(struct alloc_site) || l->sh[i].sh_type == SHT_NOBITS || m->nr_sites)
+		return -ENOEXEC;
+	s = ledger_sites_reserve(n, &m->first_site);
+	if (!s)
+		return -ENOMEM;
+	memcpy(s, l->image + l->sh[i].sh_offset, l->sh[i].sh_size);
+	for (unsigned k = 0; k < n; k++) {
+		s[k].id = (u16)(m->first_site + k);
+		s[k].file = s[k].func = "?";		/* taken from now on; relocations put the names */
+	}
+	m->nr_sites = n;
+	l->placed[i].address = (vaddr_t)s;
+	return 0;
+}
+
+static int copy_sections(struct load *l)
+{
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		unsigned part = l->placed[i].part;
+		int err;
+
+		if (part == IN_SITES) {
+			err = place_sites(l, i);
+			if (err)
+				return err;
+		}
+		if (part >= NR_PARTS)
+			continue;
+		l->placed[i].address += l->m->part[part].start;
+		if (l->sh[i].sh_type != SHT_NOBITS)
+			memcpy((void *)l->placed[i].address, l->image + l->sh[i].sh_offset, l->sh[i].sh_size);
+	}
+	return 0;
+}
+
+/* ---- symbols ------------------------------------------------------------------------------------------------------ */
+
+static int note_use(struct module *m, struct module *from)
+{
+	struct module **more;
+
+	for (unsigned i = 0; i < m->nr_uses; i++) {
+		if (m->uses[i] == from)
+			return 0;
+	}
+	if (!module_try_get(from))
+		return -EBUSY;
+	more = kcalloc(m->nr_uses + 1, sizeof(*more), GFP_KERNEL);
+	if (!more) {
+		module_put(from);
+		return -ENOMEM;
+	}
+	if (m->nr_uses)
+		memcpy(more, m->uses, m->nr_uses * sizeof(*more));
+	kfree(m->uses);
+	m->uses = more;
+	m->uses[m->nr_uses++] = from;
+	return 0;
+}
+
+/* 0 and *value, or the error that ends the load. */
+static int symbol_value(struct load *l, unsigned index, u64 *value)
+{
+	const Elf64_Sym *s = &l->syms[index];
+	const char *name = string_at(l->strings, l->strings_len, s->st_name);
+	struct module *from = NULL;
+
+	*value = 0;
+	if (s->st_shndx == SHN_ABS) {
+		*value = s->st_value;
+		return 0;
+	}
+	if (s->st_shndx != SHN_UNDEF) {
+		if (s->st_shndx >= l->eh->e_shnum || l->placed[s->st_shndx].part == NOT_LOADED)
+			return s->st_shndx == SHN_COMMON || s->st_shndx >= l->eh->e_shnum ? -ENOEXEC : 0;
+		*value = l->placed[s->st_shndx].address + s->st_value;
+		return 0;
+	}
+	if (!index)
+		return 0;
+	if (strcmp(name, "__this_module") == 0) {
+		*value = (u64)l->m;
+		return 0;
+	}
+	mutex_lock(&module_lock);
+	*value = module_resolve(name, &from);
+	mutex_unlock(&module_lock);
+	if (from)
+		return note_use(l->m, from);
+	if (*value || ELF64_ST_BIND(s->st_info) == STB_WEAK)
+		return 0;
+	pr_err("%s: Unknown symbol %s (err -2)\n", l->m->name, name);
+	return -ENOENT;
+}
+
+static int relocate_section(struct load *l, const Elf64_Shdr *rel)
+{
+	const Elf64_Rela *r = (const void *)(l->image + rel->sh_offset);
+	const Elf64_Shdr *target = &l->sh[rel->sh_info];
+
+	if (rel->sh_offset % 8 || rel->sh_entsize != sizeof(*r))
+		return -ENOEXEC;
+	for (u64 n = rel->sh_size / sizeof(*r); n; n--, r++) {
+		unsigned type = (unsigned)ELF64_R_TYPE(r->r_info), index = (unsigned)ELF64_R_SYM(r->r_info);
+		unsigned width = module_reloc_width(type);
+		u64 value;
+		int err;
+
+		if (!width || index >= l->nr_syms || r->r_offset > target->sh_size || width > target->sh_size - r->r_offset) {
+			if (!type)
+				continue;
+			pr_err("%s: bad relocation (type %u)\n", l->m->name, type);
+			return -ENOEXEC;
+		}
+		err = symbol_value(l, index, &value);
+		if (!err)
+			err = module_relocate(type, (void *)(l->placed[rel->sh_info].address + r->r_offset), value, r->r_addend);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int relocate(struct load *l)
+{
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		const Elf64_Shdr *s = &l->sh[i];
+		int err;
+
+		if (s->sh_type != SHT_RELA && s->sh_type != SHT_REL)
+			continue;
+		if (!s->sh_info || s->sh_info >= l->eh->e_shnum)
+			return -ENOEXEC;
+		if (l->placed[s->sh_info].part == NOT_LOADED || !l->placed[s->sh_info].address)
+			continue;
+		if (s->sh_type == SHT_REL || l->sh[s->sh_info].sh_type == SHT_NOBITS)
+			return -ENOEXEC;
+		err = relocate_section(l, s);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- what the kernel wants to find in it ------------------------------------------------------------------------------ */
+
+static void *section(const struct load *l, const char *name, size_t entry, unsigned *n)
+{
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		if (l->placed[i].part < NR_PARTS && strcmp(section_name(l, i), name) == 0) {
+			*n = (unsigned)(l->sh[i].sh_size / entry);
+			return (void *)l->placed[i].address;
+		}
+	}
+	*n = 0;
+	return NULL;
+}
+
+/* Inside the text of the module: what init, exit and exports must be. */
+static bool in_part(const struct module *m, vaddr_t a, enum module_part_kind k)
+{
+	return a >= m->part[k].start && a < m->part[k].start + m->part[k].size;
+}
+
+static vaddr_t entry_point(struct load *l, const char *name)
+{
+	for (unsigned i = 1; i < l->nr_syms; i++) {
+		u64 v;
+
+		if (strcmp(string_at(l->strings, l->strings_len, l->syms[i].st_name), name) == 0 &&
+		    l->syms[i].st_shndx != SHN_UNDEF && !symbol_value(l, i, &v) &&
+		    (in_part(l->m, v, PART_TEXT) || in_part(l->m, v, PART_INIT_TEXT)))
+			return v;
+	}
+	return 0;
+}
+
+static int find_contents(struct load *l)
+{
+	struct module *m = l->m;
+	unsigned n;
+	s32 *smap;
+
+	m->exports = section(l, "__ksymtab", sizeof(struct ksym), &m->nr_exports);
+	m->ex_table = section(l, "__ex_table", sizeof(struct ex_entry), &m->nr_ex);
+	m->params = section(l, "__param", sizeof(struct module_param), &m->nr_params);
+	smap = section(l, ".smap_sites", sizeof(s32), &n);
+	module_patch_user_access(smap, n);
+	m->init = (int (*)(void))entry_point(l, "init_module");
+	m->exit = (void (*)(void))entry_point(l, "cleanup_module");
+	return 0;
+}
+
+/* Functions and objects that stay, for backtraces and /proc/kallsyms. Missing memory only costs the names. */
+static void keep_symbols(struct load *l)
+{
+	struct module *m = l->m;
+	unsigned n = 0;
+
+	m->symbols = kvmalloc(max(l->nr_syms, 1u) * sizeof(*m->symbols), GFP_KERNEL);
+	m->symbol_names = kvmalloc(l->strings_len, GFP_KERNEL);
+	if (!m->symbols || !m->symbol_names)
+		return;
+	memcpy(m->symbol_names, l->strings, l->strings_len);
+	for (unsigned i = 1; i < l->nr_syms; i++) {
+		const Elf64_Sym *s = &l->syms[i];
+		unsigned type = ELF64_ST_TYPE(s->st_info), part;
+		char kind;
+
+		if ((type != STT_FUNC && type != STT_OBJECT) || s->st_shndx == SHN_UNDEF || s->st_shndx >= l->eh->e_shnum)
+			continue;
+		part = l->placed[s->st_shndx].part;
+		if (part != PART_TEXT && part != PART_RODATA && part != PART_DATA)
+			continue;
+		kind = part == PART_TEXT ? 't' : part == PART_RODATA ? 'r' : 'd';
+		m->symbols[n++] = (struct module_symbol){
+			.address = l->placed[s->st_shndx].address + s->st_value, .size = (u32)s->st_size,
+			.kind = ELF64_ST_BIND(s->st_info) == STB_LOCAL ? kind : (char)(kind - 32),
+			.name = string_at(m->symbol_names, l->strings_len, s->st_name),
+		};
+	}
+	m->nr_symbols = n;
+}
+
+/* Builds the module; on an error the caller frees what is in m. */
+int module_build(struct module *m, const void *image, size_t len, unsigned flags)
+{
+	struct load l = { .image = image, .len = len, .m = m, .flags = flags };
+	int (*const steps[])(struct load *) = {
+		place_sections, allocate_parts, copy_sections, relocate, find_contents,
+	};
+	int err = check_file(&l);
+
+	if (!err)
+		err = find_tables(&l);
+	if (!err)
+		err = check_info(&l);
+	if (err)
+		return err;
+	l.placed = kcalloc(l.eh->e_shnum, sizeof(*l.placed), GFP_KERNEL);
+	if (!l.placed)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l.eh->e_shnum; i++)
+		l.placed[i].part = NOT_LOADED;
+	for (unsigned i = 0; i < ARRAY_SIZE(steps) && !err; i++)
+		err = steps[i](&l);
+	if (!err) {
+		keep_symbols(&l);
+		for (unsigned k = 0; k < NR_PARTS; k++)
+			module_part_protect(&m->part[k], k);
+	}
+	kfree(l.placed);
+	return err;
+}
