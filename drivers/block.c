@@ -182,7 +182,14 @@ static int cache_write_page(struct address_space *m, struct page *p, size_t len)
 	return cache_pages(m, &p, 1, true);
 }
 
+/* Pages of a swap area: not the cache's, so the place is given. */
+static int cache_swap_rw(struct address_space *m, u64 page_offset, struct page **pages, unsigned nr, bool write)
+{
+	return block_rw(m->host->priv, write, page_offset * SECTORS_PER_PAGE, pages, nr);
+}
+
 static const struct mapping_ops cache_aops = {
+	.swap_rw = cache_swap_rw,
 	.read_page = cache_read_page, .read_pages = cache_read_pages,
 	.write_page = cache_write_page, .write_pages = cache_write_pages,
 };

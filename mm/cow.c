@@ -10,7 +10,7 @@
  * "Alone" is refcount 1 with the table locked: every way to find the page, another entry, the swap cache, a pin, holds a
  * reference, and nobody can gain one through this entry meanwhile.
  */
-#include "internal.h"
+#include "swap_internal.h"
 
 /* The entry becomes writable in place. pt_lock held. */
 static void make_writable(struct fault *f, pte_t e)
@@ -54,6 +54,8 @@ static enum fault_result replace(struct fault *f, struct page *old, struct page 
 				mm_counter_add(f->mm, page_mm_counter(old), -1);
 			}
 			rmap_remove(old);
+			if (unlikely(page_test(old, PG_SWAPCACHE)))
+				swap_cache_try_free(old);
 		}
 		if (!old || file)
 			mm_counter_add(f->mm, MM_ANON, 1);
@@ -93,6 +95,18 @@ static enum fault_result copy_frame(struct fault *f)
 	return replace(f, NULL, copy);
 }
 
+/* A page that only this entry and the swap cache have: if nobody uses the slot, it need not stay there. */
+static void leave_swap_cache(struct page *p)
+{
+	if (!page_trylock(p))
+		return;
+	if (page_test(p, PG_SWAPCACHE) && !swap_entry_uses(page_swap_entry(p))) {
+		page_set(p, PG_DIRTY);
+		swap_cache_remove(p);
+	}
+	page_unlock(p);
+}
+
 static enum fault_result write_private(struct fault *f)
 {
 	spinlock_t *ptl = pt_lock_of(f->pte);
@@ -109,6 +123,8 @@ static enum fault_result write_private(struct fault *f)
 		return FAULT_DONE;		/* it changed: look again */
 	}
 	old = pfn_to_page(pte_pfn(e));
+	if (page_test(old, PG_SWAPCACHE) && page_refs(old) == 2)
+		leave_swap_cache(old);
 	if (page_is_anon(old) && page_refs(old) == 1) {
 		make_writable(f, e);
 		spin_unlock(ptl);

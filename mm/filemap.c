@@ -13,6 +13,7 @@
 #include "internal.h"
 
 #include <mm/filemap.h>
+#include "swap_internal.h"
 
 void filemap_init(void)
 {
@@ -151,11 +152,33 @@ uncharge:
 	return err;
 }
 
+/* Only shmem has anything but pages in its index: swap entries. */
+static bool is_swapped(struct address_space *m, pgoff_t index, swp_entry_t *e)
+{
+	void *entry;
+
+	if (likely(!(m->flags & MAPPING_NO_WRITEBACK)))
+		return false;
+	entry = xa_load(&m->pages, index);
+	if (!entry || !xa_is_value(entry))
+		return false;
+	*e = swp_from_index_value(xa_to_value(entry));
+	return true;
+}
+
 int filemap_grab(struct address_space *m, pgoff_t index, struct page **out)
 {
 	for (;;) {
 		struct page *p = cache_find(m, index);
+		swp_entry_t e;
 		int err;
+
+		if (!p && unlikely(is_swapped(m, index, &e))) {
+			err = shmem_swap_in(m, index, e, out);
+			if (err != -EAGAIN)
+				return err;
+			continue;
+		}
 
 		if (p) {
 			page_lock(p);
@@ -287,7 +310,7 @@ static int read_get_page(struct address_space *m, struct readahead *ra, pgoff_t 
 		*out = p;
 		return 0;
 	}
-	if (m->flags & MAPPING_NO_WRITEBACK) {		/* a hole in memory reads as zeroes, and stays a hole */
+	if ((m->flags & MAPPING_NO_WRITEBACK) && !xa_load(&m->pages, index)) {	/* a hole reads as zeroes, and stays one */
 		*out = NULL;
 		return 0;
 	}

@@ -123,7 +123,9 @@ ssize_t mm_access(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write
 		k = (char *)page_address(p) + off;
 		if (write) {
 			memcpy(k, (char *)buf + done, n);
-			if (!page_is_anon(p))
+			if (page_is_anon(p))
+				page_set(p, PG_DIRTY);	/* it may be on its way to a swap area */
+			else
 				page_mapping_dirty(p);
 		} else {
 			memcpy((char *)buf + done, k, n);

@@ -176,6 +176,7 @@ void munlock_pages(struct vma *v, vaddr_t start, vaddr_t end);
 void filemap_init(void);
 void shmem_init(void);
 void reclaim_init(void);
+void swap_init(void);
 
 /* ---- faults ---- */
 extern struct page *zero_page;
@@ -189,7 +190,7 @@ struct vma *vma_find_or_grow(struct mm *mm, vaddr_t addr, bool *grown);
 bool stack_grow_allowed(struct mm *mm, struct vma *v, vaddr_t start);
 /* Fault in what is missing, as the area allows; mmap_lock held for reading. 0, -ENOMEM, -EFAULT. */
 int populate_page(struct vma *v, vaddr_t addr, bool write);
-void reclaim_page_now(struct page *p);	/* MADV_PAGEOUT: the caller has a reference */
+void reclaim_pages_now(struct page **pages, unsigned nr);	/* MADV_PAGEOUT: the caller has references */
 int populate_area(struct vma *v, vaddr_t start, vaddr_t end);
 void mlock_populate(struct mm *mm, vaddr_t start, vaddr_t end);
 

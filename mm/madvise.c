@@ -39,7 +39,7 @@ static void free_lazily(struct vma *v, pte_t *table, vaddr_t start, vaddr_t end)
 		if (!pte_present(e) || pte_special(e))
 			continue;
 		p = pfn_to_page(pte_pfn(e));
-		if (!page_is_anon(p) || page_mapcount(p) != 1)
+		if (!page_is_anon(p) || page_mapcount(p) != 1 || page_test(p, PG_SWAPCACHE))
 			continue;
 		e = pte_xchg(pte, (pte_t){ 0 });
 		pte_set(pte, pte_mkold(pte_mkclean(pte_wrprotect(e))));
@@ -108,12 +108,10 @@ static int advise_cold(struct vma *v, vaddr_t start, vaddr_t end, bool pageout)
 		unsigned n = take_pages(v, start, end, pages, &start);
 
 		tlb_flush_range(v->mm, v->start, v->end);
-		for (unsigned i = 0; i < n; i++) {
-			if (pageout)
-				reclaim_page_now(pages[i]);
-			else
-				lru_deactivate(pages[i]);
-		}
+		if (pageout)
+			reclaim_pages_now(pages, n);
+		for (unsigned i = 0; i < n && !pageout; i++)
+			lru_deactivate(pages[i]);
 		page_put_bulk(pages, n);
 		cond_resched();
 	}

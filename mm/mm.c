@@ -50,6 +50,7 @@ void mm_init(void)
 	page_set_private(zero_page, PG_UPTODATE);
 	filemap_init();
 	shmem_init();
+	swap_init();
 	reclaim_init();
 }
 

@@ -3,16 +3,18 @@
  *
  * WHO         kswapd, woken when a zone falls below its low watermark, works until all are above high; an allocation that
  *             finds a zone below min reclaims for itself (page_reclaim).
- * WHAT        pages of files: the end of the inactive list is looked at, used ones get a second chance (Linux's rules, below),
- *             mapped ones are unmapped, dirty ones written, clean ones dropped. The active list feeds the inactive one while it
- *             is the longer of the two. Then the shrinkers (dentries, inodes), then empty slabs. Anonymous pages stay until
- *             there is swap; the steps for them (rmap_unmap_all leaving swap entries) are where they will be.
+ * WHAT        the ends of the inactive lists are looked at, used pages get a second chance (Linux's rules, below). Pages of files:
+ *             mapped ones are unmapped, dirty ones written, clean ones dropped. Anonymous and shmem pages, while swap has
+ *             room: they get a slot, are unmapped, written in runs of neighbouring slots, dropped. The active lists feed the
+ *             inactive ones while they are the longer. Then the shrinkers (dentries, inodes), then empty slabs.
+ * BALANCE     file pages alone while there are plenty of inactive ones and the effort is low; anonymous alone when the file cache is
+ *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
  * SECOND      accessed bits of mapped pages: none and never marked: reclaim. One: mark PG_REFERENCED, keep. Two, or one when
  * CHANCE      marked already, or executable: activate. A page marked but not accessed since is reclaimed.
  * RECURSION   a reclaimer carries TF_MEMALLOC: its own allocations may use the reserves and never reclaim.
  */
-#include "internal.h"
+#include "swap_internal.h"
 
 #include <kernel/main.h>
 #include <kernel/printk.h>
@@ -29,8 +31,13 @@ struct scan {
 	gfp_t		gfp;
 	unsigned	priority;
 	unsigned long	freed, scanned;
-	bool		may_write;
 	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
+	bool		may_write, may_swap;
+	bool		isolated;		/* pages were taken off their list: put them back */
+	/* Locked pages on their way to neighbouring slots. */
+	swp_entry_t	out_first;
+	unsigned	nr_out;
+	struct page	*out[BATCH];
 };
 
 enum verdict { RECLAIM, KEEP, ACTIVATE, UNEVICTABLE };
@@ -95,6 +102,102 @@ static bool try_drop(struct scan *s, struct page *p)
 	return remove_clean(p);
 }
 
+/* ---- to swap ------------------------------------------------------------------------------------------------ */
+
+/* Done with a page that was not, or not yet, dropped. Unlocks it. */
+static void give_back(struct scan *s, struct page *p)
+{
+	page_unlock(p);
+	if (s->isolated)
+		lru_putback(p);
+}
+
+static void dropped(struct scan *s, struct page *p)
+{
+	page_unlock(p);
+	if (s->isolated)
+		page_put(p);
+	s->freed++;
+}
+
+/* Write the run that has been collected, and drop what is clean then. */
+static void write_out(struct scan *s)
+{
+	int err;
+
+	if (!s->nr_out)
+		return;
+	err = swap_rw(s->out_first, s->out, s->nr_out, true);
+	for (unsigned i = 0; i < s->nr_out; i++) {
+		struct page *p = s->out[i];
+
+		if (err)
+			page_set(p, PG_DIRTY);		/* it stays in memory */
+		vm_stat_add(NR_WRITEBACK, -1);
+		page_end_writeback(p);
+		if (!err && swap_cache_drop_clean(p))
+			dropped(s, p);
+		else
+			give_back(s, p);
+	}
+	s->nr_out = 0;
+}
+
+static void queue_out(struct scan *s, struct page *p)
+{
+	swp_entry_t e = page_swap_entry(p);
+
+	if (s->nr_out == BATCH || (s->nr_out && e.v != s->out_first.v + s->nr_out))
+		write_out(s);
+	if (!s->nr_out)
+		s->out_first = e;
+	page_clear(p, PG_DIRTY);
+	page_set(p, PG_WRITEBACK);
+	vm_stat_add(NR_WRITEBACK, 1);
+	s->out[s->nr_out++] = p;
+}
+
+/* A slot, and a place in the swap cache. */
+static bool prepare_swap(struct scan *s, struct page *p)
+{
+	int own = page_is_anon(p) ? 1 : 2;		/* references that are no entries': ours, and the file's */
+	swp_entry_t e;
+
+	if (!s->may_swap || page_refs(p) != page_mapcount(p) + own || !swap_slot_alloc(&e))
+		return false;
+	if (swap_cache_add(p, e, GFP_ATOMIC | GFP_NOWARN)) {
+		swap_slot_unclaim(e);
+		return false;
+	}
+	page_set(p, PG_DIRTY);
+	return true;
+}
+
+/* A swap-backed page, locked, with our reference. Unlocks it, sooner or later. */
+static void swap_out(struct scan *s, struct page *p)
+{
+	struct address_space *m = page_is_anon(p) ? NULL : p->mapping;
+
+	if ((m && (m->flags & MAPPING_UNEVICTABLE)) || (!m && !page_is_anon(p) && !page_test(p, PG_SWAPCACHE)) ||
+	    (!page_test(p, PG_SWAPCACHE) && !prepare_swap(s, p)) ||
+	    (page_mapcount(p) && rmap_unmap_all(p)) ||
+	    (m && !shmem_swap_out(p, page_swap_entry(p)))) {
+		/* A shmem page that stays in its file must not keep a slot: the file would not know of it. */
+		if (m && p->mapping == m && page_test(p, PG_SWAPCACHE))
+			swap_cache_remove(p);
+		give_back(s, p);
+		return;
+	}
+	if (p->account != ACCT_SWAP_CACHE)
+		ledger_page_move(p, 0, ACCT_SWAP_CACHE);
+	if (page_test(p, PG_DIRTY))
+		queue_out(s, p);
+	else if (swap_cache_drop_clean(p))
+		dropped(s, p);
+	else
+		give_back(s, p);
+}
+
 static void reclaim_one(struct scan *s, struct page *p)
 {
 	enum verdict v;
@@ -108,6 +211,10 @@ static void reclaim_one(struct scan *s, struct page *p)
 		return;
 	}
 	v = judge(p);
+	if (v == RECLAIM && page_test(p, PG_SWAPBACKED)) {
+		swap_out(s, p);
+		return;
+	}
 	if (v == RECLAIM && try_drop(s, p)) {
 		page_unlock(p);
 		page_put(p);
@@ -132,6 +239,7 @@ static void take_and(struct scan *s, struct list *from, void (*fn)(struct scan *
 		list_remove(&p->lru);
 		fn(s, p);
 	}
+	write_out(s);
 }
 
 static void deactivate_one(struct scan *s, struct page *p)
@@ -169,17 +277,35 @@ static void shrink_list(struct scan *s, enum zone_type z, enum lru_list l, unsig
 	}
 }
 
+static unsigned long portion(const struct scan *s, unsigned long nr, unsigned percent)
+{
+	unsigned long want = (nr >> s->priority) * percent / 100;
+
+	return max(want, min(nr, (unsigned long)BATCH));
+}
+
+/* Keep the active list at most as long as the inactive one, then take from the end of that. */
+static void shrink_pair(struct scan *s, enum zone_type z, enum lru_list inactive, const unsigned long *nr, unsigned percent)
+{
+	if (nr[inactive + 1] > nr[inactive])
+		shrink_list(s, z, inactive + 1, portion(s, nr[inactive + 1], percent), deactivate_one);
+	shrink_list(s, z, inactive, portion(s, nr[inactive], percent), reclaim_one);
+}
+
 static void shrink_zone(struct scan *s, enum zone_type z)
 {
-	unsigned long nr[NR_LRU], want;
+	unsigned long nr[NR_LRU], file, anon;
+	bool swap = s->may_swap && swap_free_pages() && sysctl_swappiness, few_files, many_files;
 
 	lru_zone_pages(&zones[z], nr);
-	if (nr[LRU_ACTIVE_FILE] > nr[LRU_INACTIVE_FILE]) {
-		want = max(nr[LRU_ACTIVE_FILE] >> s->priority, min(nr[LRU_ACTIVE_FILE], (unsigned long)BATCH));
-		shrink_list(s, z, LRU_ACTIVE_FILE, want, deactivate_one);
-	}
-	want = max(nr[LRU_INACTIVE_FILE] >> s->priority, min(nr[LRU_INACTIVE_FILE], (unsigned long)BATCH));
-	shrink_list(s, z, LRU_INACTIVE_FILE, want, reclaim_one);
+	file = nr[LRU_INACTIVE_FILE] + nr[LRU_ACTIVE_FILE];
+	anon = nr[LRU_INACTIVE_ANON] + nr[LRU_ACTIVE_ANON];
+	few_files = file + (unsigned long)atomic_read(&zones[z].nr_free) <= zones[z].watermark[WMARK_HIGH] || file < anon / 32;
+	many_files = s->priority > PRIORITIES - 4 && nr[LRU_INACTIVE_FILE] > (file + anon) / 4;
+	if (swap && !many_files)
+		shrink_pair(s, z, LRU_INACTIVE_ANON, nr, (unsigned)sysctl_swappiness);
+	if (!swap || !few_files || s->priority < 4)
+		shrink_pair(s, z, LRU_INACTIVE_FILE, nr, 200 - (unsigned)min(sysctl_swappiness, 199));
 }
 
 /* One round over the zones up to `top`. */
@@ -196,7 +322,8 @@ static unsigned long reclaim(gfp_t gfp, enum zone_type top)
 {
 	struct task *t = current;
 	u32 had = t->flags & TF_MEMALLOC;
-	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS) };
+	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .isolated = true,
+			  .may_swap = gfp & GFP_IO };
 
 	t->flags |= TF_MEMALLOC;
 	for (int p = PRIORITIES; p >= 0 && s.freed < BATCH; p--) {
@@ -225,7 +352,8 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 {
 	struct task *t = current;
 	u32 had = t->flags & TF_MEMALLOC;
-	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .memcg = m };
+	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .memcg = m,
+			  .may_swap = gfp & GFP_IO, .isolated = true };
 	unsigned long freed = 0;
 
 	t->flags |= TF_MEMALLOC;
@@ -242,17 +370,25 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 	return freed;
 }
 
-void reclaim_page_now(struct page *p)
+void reclaim_pages_now(struct page **pages, unsigned nr)
 {
-	struct scan s = { .gfp = GFP_KERNEL, .may_write = true };
+	struct scan s = { .gfp = GFP_KERNEL, .may_write = true, .may_swap = true };
 
-	if (!page_trylock(p))
-		return;
-	if (p->mapping && !page_is_anon(p) && page_refs(p) == 3) {	/* cache, one entry, the caller */
-		if (try_drop(&s, p))
-			vm_event_add(PGSTEAL, 1);
+	for (unsigned i = 0; i < nr; i++) {
+		struct page *p = pages[i];
+
+		if (!page_trylock(p))
+			continue;
+		if (page_test(p, PG_SWAPBACKED)) {
+			swap_out(&s, p);
+			continue;
+		}
+		if (p->mapping && !page_is_anon(p) && page_refs(p) == 3 && try_drop(&s, p))	/* cache, one entry, the caller */
+			s.freed++;
+		page_unlock(p);
 	}
-	page_unlock(p);
+	write_out(&s);
+	vm_event_add(PGSTEAL, (long)s.freed);
 }
 
 /* ---- kswapd ------------------------------------------------------------------------------------------------ */

@@ -306,22 +306,32 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 	mm_update_hiwater(mm);
 	e = pte_xchg(pte, (pte_t){ 0 });
 	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
-	if (pte_dirty(e) && !page_is_anon(p))
-		filemap_set_dirty(p);
-	mm_counter_add(mm, page_mm_counter(p), -1);
+	if (page_is_anon(p)) {
+		swp_entry_t s = { p->private };
+
+		if (pte_dirty(e) && !page_test(p, PG_DIRTY))
+			page_set(p, PG_DIRTY);
+		swap_entry_dup(s);
+		mm_counter_add(mm, MM_SWAP, 1);
+		mm_counter_add(mm, MM_ANON, -1);
+		pte_set(pte, pte_from_swp(s));
+	} else {
+		if (pte_dirty(e))
+			filemap_set_dirty(p);
+		mm_counter_add(mm, page_mm_counter(p), -1);
+	}
 	rmap_remove(p);
 	page_put(p);		/* the walker's own reference remains */
 	return page_mapcount(p) > 0;
 }
 
-/* File pages only, until there is swap. Page locked, with a reference. 0 when nothing maps it any more. */
+/* Page locked, with a reference; an anonymous one is in the swap cache. 0 when nothing maps it any more. */
 int rmap_unmap_all(struct page *p)
 {
 	int err = 0;
 	struct rmap_walk w = { .one = unmap_one, .arg = &err, .try_only = true };
 
-	if (page_is_anon(p))
-		return -EAGAIN;
+	debug_assert(!page_is_anon(p) || page_test(p, PG_SWAPCACHE));
 	rmap_walk(p, &w);
 	return page_mapcount(p) ? -EAGAIN : 0;
 }

@@ -12,6 +12,7 @@
 
 #include <mm/filemap.h>
 #include <mm/shmem.h>
+#include "swap_internal.h"
 
 struct shmem_info {
 	struct shmem_space	*space;		/* NULL: no limit */
@@ -112,6 +113,192 @@ void shmem_uncharge(struct address_space *m)
 	commit_uncharge(1);
 }
 
+/* ---- swap ---------------------------------------------------------------------------------------------------- */
+
+static struct list swapped_mappings = LIST_INIT(swapped_mappings);
+static spinlock_t swapped_lock = SPINLOCK_INIT("swapped_mappings", LOCK_LEAF);
+
+static void count_page(struct address_space *m, long n)
+{
+	vm_stat_add(NR_FILE_PAGES, n);
+	vm_stat_add(NR_SHMEM, n);
+}
+
+/* The entry takes the page's place. False when somebody besides the cache, the swap cache and the caller refers to it. */
+bool shmem_swap_out(struct page *p, swp_entry_t e)
+{
+	struct address_space *m = p->mapping;
+	bool done = false;
+
+	swap_entry_dup(e);			/* the file's use */
+	xa_lock(&m->pages);
+	if (page_refs(p) == 3 && !page_mapcount(p)) {
+		(void)!xa_store_locked(&m->pages, p->index, xa_value(swp_to_index_value(e)));	/* the slot exists */
+		m->nr_pages--;
+		WRITE_ONCE(p->mapping, NULL);
+		done = true;
+	}
+	xa_unlock(&m->pages);
+	if (!done) {
+		swap_entry_put(e);
+		return false;
+	}
+	count_page(m, -1);
+	page_put(p);
+	spin_lock(&swapped_lock);
+	if (!list_is_linked(&m->dirty_link))
+		list_append(&swapped_mappings, &m->dirty_link);
+	spin_unlock(&swapped_lock);
+	return true;
+}
+
+/* The page of the entry back into its place: locked, with a reference. -EAGAIN: the place changed. -ENOMEM, -EIO. */
+int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct page **out)
+{
+	struct page *p = swap_read(e, true);
+	bool done = false;
+
+	if (!p)
+		return xa_load(&m->pages, index) == xa_value(swp_to_index_value(e)) ? -ENOMEM : -EAGAIN;
+	page_lock(p);
+	if (page_test(p, PG_SWAPCACHE) && p->private == e.v && page_test(p, PG_UPTODATE)) {
+		xa_lock(&m->pages);
+		if (xa_load_locked(&m->pages, index) == xa_value(swp_to_index_value(e))) {
+			p->mapping = m;
+			p->index = index;
+			page_get(p);
+			(void)!xa_store_locked(&m->pages, index, p);
+			m->nr_pages++;
+			done = true;
+		}
+		xa_unlock(&m->pages);
+	}
+	if (!done) {
+		int err = page_test(p, PG_UPTODATE) || p->private != e.v ? -EAGAIN : -EIO;
+
+		if (err == -EIO && page_test(p, PG_SWAPCACHE))
+			swap_cache_remove(p);		/* a later access may read again */
+		page_unlock(p);
+		page_put(p);
+		return err;
+	}
+	count_page(m, 1);
+	if (p->account != ACCT_SHMEM)
+		ledger_page_move(p, 0, ACCT_SHMEM);
+	page_set(p, PG_DIRTY);
+	swap_entry_put(e);
+	swap_cache_remove(p);
+	*out = p;
+	return 0;
+}
+
+void shmem_drop_swapped(struct address_space *m, pgoff_t first, pgoff_t last)
+{
+	unsigned long at = first;
+
+	if (!(m->flags & MAPPING_NO_WRITEBACK) || !list_is_linked(&m->dirty_link))
+		return;
+	for (;;) {
+		void *entry;
+		bool drop = false;
+
+		xa_lock(&m->pages);
+		entry = xa_find_locked(&m->pages, &at, last, XA_NO_MARK);
+		if (entry && xa_is_value(entry)) {
+			xa_erase_locked(&m->pages, at);
+			drop = true;
+		}
+		xa_unlock(&m->pages);
+		if (!entry)
+			break;
+		if (drop) {
+			swap_entry_put(swp_from_index_value(xa_to_value(entry)));
+			if (m->shmem)
+				shmem_uncharge(m);
+		}
+		if (at++ == last)
+			break;
+	}
+	if (first == 0 && last == ~0UL) {
+		spin_lock(&swapped_lock);
+		list_remove(&m->dirty_link);
+		spin_unlock(&swapped_lock);
+	}
+}
+
+/* One page of the mapping that is in the area: bring it back. 1: done one, 0: none left. */
+static int unuse_one(struct address_space *m, unsigned type, unsigned long *at)
+{
+	void *entry = xa_find(&m->pages, at, ~0UL);
+	struct page *p;
+	int err;
+
+	if (!entry)
+		return 0;
+	if (xa_is_value(entry) && swp_type(swp_from_index_value(xa_to_value(entry))) == type) {
+		err = filemap_grab(m, *at, &p);
+		if (err)
+			return err;
+		page_unlock(p);
+		page_put(p);
+	}
+	(*at)++;
+	return *at ? 1 : 0;
+}
+
+static bool hold(struct address_space *m);
+static void let_go(struct address_space *m);
+
+/* swapoff: everything of the area comes back to its files. 0, -ENOMEM, -EIO, -EINTR. */
+int shmem_unuse(unsigned type)
+{
+	unsigned long budget = 0;
+	struct list *l;
+	int err = 0;
+
+	spin_lock(&swapped_lock);
+	for (l = swapped_mappings.next; l != &swapped_mappings; l = l->next)
+		budget++;
+	spin_unlock(&swapped_lock);
+	while (budget-- && !err) {
+		struct address_space *m;
+		unsigned long at = 0;
+
+		spin_lock(&swapped_lock);
+		m = list_first_entry(&swapped_mappings, struct address_space, dirty_link);
+		if (m) {
+			list_move_to_end(&swapped_mappings, &m->dirty_link);
+			if (!hold(m))
+				m = NULL;
+		}
+		spin_unlock(&swapped_lock);
+		if (!m)
+			continue;
+		while ((err = unuse_one(m, type, &at)) > 0)
+			if (signal_pending()) {
+				err = -EINTR;
+				break;
+			}
+		let_go(m);
+	}
+	return err;
+}
+
+void shmem_audit_swapped(void (*note)(void *arg, swp_entry_t e), void *arg)
+{
+	struct list *l;
+
+	for (l = swapped_mappings.next; l != &swapped_mappings; l = l->next) {
+		struct address_space *m = list_entry(l, struct address_space, dirty_link);
+		unsigned long index;
+		void *entry;
+
+		xa_for_each(&m->pages, index, entry)
+			if (xa_is_value(entry))
+				note(arg, swp_from_index_value(xa_to_value(entry)));
+	}
+}
+
 /* ---- shared anonymous memory --------------------------------------------------------------------------------- */
 
 static inline struct shmem_anon *anon_of(const struct vma *v)
@@ -125,6 +312,21 @@ static void anon_put(struct shmem_anon *a)
 		return;
 	mapping_destroy(&a->mapping);
 	slab_free(shmem_anon_cache, a);
+}
+
+static bool hold(struct address_space *m)
+{
+	if (m->host)
+		return mapping_host_get(m);
+	return atomic_inc_not_zero(&container_of(m, struct shmem_anon, mapping)->refs);
+}
+
+static void let_go(struct address_space *m)
+{
+	if (m->host)
+		mapping_host_put(m);
+	else
+		anon_put(container_of(m, struct shmem_anon, mapping));
 }
 
 static void anon_open(struct vma *v)

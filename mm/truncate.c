@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <mm/filemap.h>
+#include "swap_internal.h"
 
 #define BATCH	32
 
@@ -41,6 +42,7 @@ static void drop_range(struct address_space *m, pgoff_t first, pgoff_t last)
 	unsigned long at = first;
 	unsigned n;
 
+	shmem_drop_swapped(m, first, last);
 	while (at <= last && (n = xa_gather(&m->pages, &at, last, XA_NO_MARK, take_page, (void **)pages, NULL, BATCH))) {
 		for (unsigned i = 0; i < n; i++)
 			drop_page(m, pages[i]);
@@ -92,9 +94,9 @@ void filemap_truncate(struct address_space *m, loff_t size)
 	rwsem_write_lock(&m->invalidate_lock);
 	old = m->size;
 	WRITE_ONCE(m->size, size);
-	if (size < old || m->nr_pages) {
+	if (size < old || !xa_empty(&m->pages)) {
 		unmap_mapping_range(m, first, ~0UL, true);
-		if (m->nr_pages) {
+		if (!xa_empty(&m->pages)) {
 			drop_range(m, first, ~0UL);
 			if (tail && size < old)
 				zero_part(m, (pgoff_t)size >> PAGE_SHIFT, tail, PAGE_SIZE, false);
@@ -131,7 +133,7 @@ void filemap_punch_hole(struct address_space *m, loff_t start, loff_t end)
 
 void mapping_destroy(struct address_space *m)
 {
-	if (m->nr_pages)
+	if (!xa_empty(&m->pages) || list_is_linked(&m->dirty_link))
 		drop_range(m, 0, ~0UL);
 	writeback_forget(m);
 	WARN_ON(m->nr_pages);
@@ -194,7 +196,7 @@ int filemap_invalidate_all(struct address_space *m)
 
 	rwsem_write_lock(&m->invalidate_lock);
 	unmap_mapping_range(m, 0, ~0UL, false);
-	if (m->nr_pages)
+	if (!xa_empty(&m->pages))
 		drop_range(m, 0, ~0UL);
 	rwsem_write_unlock(&m->invalidate_lock);
 	return err;

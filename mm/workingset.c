@@ -84,7 +84,8 @@ bool workingset_thrashing(void)
 	unsigned long pages = file_pages();
 	u32 evicted = evictions - window_start;
 
-	if (2 * (vm_stat_read(NR_ANON_MAPPED) + vm_stat_read(NR_SHMEM)) < (long)nr_total_pages()) {
+	if (swap_free_pages() > swap_total_pages() / 64 ||
+	    2 * (vm_stat_read(NR_ANON_MAPPED) + vm_stat_read(NR_SHMEM)) < (long)nr_total_pages()) {
 		new_window();
 		return false;
 	}

@@ -8,7 +8,7 @@
  *          does not touch the range, so pages can be freed at once and the flush waits for the end.
  *   else   clear, flush everywhere, then free, in batches of GATHER_MAX.
  */
-#include "internal.h"
+#include "swap_internal.h"
 
 
 void mm_update_hiwater(struct mm *mm)
@@ -104,8 +104,11 @@ static inline bool zap_present(struct gather *g, struct vma *v, pte_t e, struct 
 	p = pfn_to_page(pte_pfn(e));
 	if (likely(page_is_anon(p))) {
 		g->rss[MM_ANON]++;
-		if (atomic_dec_and_test(&p->mapcount))
+		if (atomic_dec_and_test(&p->mapcount)) {
 			g->anon_unmapped++;
+			if (unlikely(page_test(p, PG_SWAPCACHE)))
+				swap_cache_try_free(p);
+		}
 	} else {
 		zap_file_page(g, p, e);
 	}

@@ -28,6 +28,8 @@ struct mapping_ops {
 	int	(*write_begin)(struct address_space *m, struct page *p, unsigned from, unsigned n);
 	/* A mapped page is about to become writable: reserve space. NULL: nothing to do. 0, -ENOSPC … */
 	int	(*page_mkwrite)(struct address_space *m, struct page *p);
+	/* Pages that are not the cache's, at page offsets of the device or file: a swap area. Synchronous. NULL: cannot swap to it. */
+	int	(*swap_rw)(struct address_space *m, u64 page_offset, struct page **pages, unsigned nr, bool write);
 	/* The page leaves the cache (truncate, reclaim). NULL: nothing to do. */
 	void	(*free_page)(struct address_space *m, struct page *p);
 };
@@ -46,7 +48,7 @@ struct address_space {
 	gfp_t				gfp;		/* [c] */
 	u32				flags;		/* enum mapping_flags */
 	u32				wb_err;		/* sequence of write errors, as errseq: each open file sees each once */
-	struct list			dirty_link;	/* on the machine's list of dirty mappings */
+	struct list			dirty_link;	/* on the machine's list of dirty mappings; shmem: of those with pages in swap */
 	struct shmem_info		*shmem;		/* swap entries and accounting of tmpfs; NULL elsewhere */
 };
 enum mapping_flags {

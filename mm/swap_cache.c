@@ -1,0 +1,367 @@
+/*
+ * swap_cache.c - pages between memory and a swap area; faults on swap entries.
+ *
+ * LIFE        out: a page gets a slot and enters the cache, its entries become swap entries, it is written, and leaves when only
+ *             the cache has it.   in: a fault finds the slot's page in the cache, or reads it (with neighbours in use) into the
+ *             cache, and maps it. The first store takes page and slot apart, if nobody else uses the slot.
+ * RULES       a page is in the cache of one slot at most: PG_SWAPCACHE, private = the entry; both change under the page lock.
+ *             The cache holds one reference and the slot's SLOT_CACHED bit. While the bit is set nobody else reads the slot.
+ *             A clean page in the cache equals its slot; a writable entry exists only for pages outside, or carries
+ *             its dirty bit over when it is unmapped.
+ * ACCOUNT     swap cache while nothing maps the page, else anonymous or shmem.
+ */
+#include "swap_internal.h"
+
+#include <mm/filemap.h>
+
+struct page *swap_cache_get(swp_entry_t e)
+{
+	struct swap_area *a = swap_area_hold(swp_type(e));
+	struct page *p;
+
+	if (!a)
+		return NULL;
+	xa_lock(&a->cache);
+	p = xa_load_locked(&a->cache, swp_offset(e));
+	if (p)
+		page_get(p);
+	xa_unlock(&a->cache);
+	swap_area_release(a);
+	return p;
+}
+
+int swap_cache_add(struct page *p, swp_entry_t e, gfp_t gfp)
+{
+	struct swap_area *a = swap_area_of(e);
+	int err;
+
+	debug_assert(page_test(p, PG_LOCKED) && !page_test(p, PG_SWAPCACHE));
+	page_get(p);
+	p->private = e.v;
+	page_set(p, PG_SWAPCACHE);
+	err = xa_insert(&a->cache, swp_offset(e), p, gfp);
+	if (err) {
+		page_clear(p, PG_SWAPCACHE);
+		p->private = 0;
+		page_put(p);
+		return err;
+	}
+	vm_stat_add(NR_SWAPCACHE, 1);
+	return 0;
+}
+
+static void forget(struct page *p, swp_entry_t e)
+{
+	page_clear(p, PG_SWAPCACHE);
+	p->private = 0;
+	vm_stat_add(NR_SWAPCACHE, -1);
+	swap_slot_unclaim(e);
+	page_put(p);
+}
+
+void swap_cache_remove(struct page *p)
+{
+	swp_entry_t e = page_swap_entry(p);
+
+	debug_assert(page_test(p, PG_LOCKED) && page_test(p, PG_SWAPCACHE));
+	xa_erase(&swap_area_of(e)->cache, swp_offset(e));
+	forget(p, e);
+}
+
+bool swap_cache_drop_clean(struct page *p)
+{
+	swp_entry_t e = page_swap_entry(p);
+	struct swap_area *a = swap_area_of(e);
+	bool gone = false;
+
+	xa_lock(&a->cache);
+	if (page_refs(p) == 2 && !page_test(p, PG_DIRTY)) {
+		xa_erase_locked(&a->cache, swp_offset(e));
+		gone = true;
+	}
+	xa_unlock(&a->cache);
+	if (gone)
+		forget(p, e);
+	return gone;
+}
+
+void swap_cache_try_free(struct page *p)
+{
+	if (!page_test(p, PG_SWAPCACHE) || page_mapcount(p) || !page_trylock(p))
+		return;
+	if (page_test(p, PG_SWAPCACHE) && !page_mapcount(p) && !page_test(p, PG_WRITEBACK) &&
+	    !swap_entry_uses(page_swap_entry(p)))
+		swap_cache_remove(p);
+	page_unlock(p);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+/* A new page in the cache for the slot, locked, not up to date. NULL: somebody has it, it is free, or no memory. */
+static struct page *create(swp_entry_t e, gfp_t gfp)
+{
+	struct page *p;
+	bool busy;
+
+	if (!swap_slot_claim(e, &busy))
+		return NULL;
+	p = page_alloc(gfp, 0, ACCT_SWAP_CACHE);
+	if (!p) {
+		swap_slot_unclaim(e);
+		return NULL;
+	}
+	page_set_private(p, PG_LOCKED);
+	page_set_private(p, PG_SWAPBACKED);
+	if (swap_cache_add(p, e, GFP_KERNEL)) {
+		page_clear(p, PG_LOCKED);
+		page_put(p);
+		swap_slot_unclaim(e);
+		return NULL;
+	}
+	lru_add(p);
+	return p;
+}
+
+static void read_run(swp_entry_t first, struct page **pages, unsigned nr)
+{
+	int err;
+
+	if (!nr)
+		return;
+	err = swap_rw(first, pages, nr, false);
+	if (err && nr > 1) {			/* one bad block: find it */
+		for (unsigned i = 0; i < nr; i++)
+			if (!swap_rw(swp_make(swp_type(first), swp_offset(first) + i), &pages[i], 1, false))
+				page_set(pages[i], PG_UPTODATE);
+	} else if (!err) {
+		for (unsigned i = 0; i < nr; i++)
+			page_set(pages[i], PG_UPTODATE);
+	}
+	for (unsigned i = 0; i < nr; i++)
+		page_unlock(pages[i]);
+	page_put_bulk(pages, nr);
+}
+
+#define MAX_CLUSTER	32
+
+/* The aligned neighbours of a slot that are in use and not here, in contiguous runs. e itself too. */
+static void read_cluster(swp_entry_t e, unsigned nr)
+{
+	u64 first = swp_offset(e) & ~(u64)(nr - 1), run = 0;
+	unsigned type = swp_type(e), n = 0;
+	struct page *pages[MAX_CLUSTER];
+
+	for (u64 at = max(first, (u64)1); at < first + nr; at++) {
+		bool self = at == swp_offset(e);
+		struct page *p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN);
+
+		if (!p) {
+			read_run(swp_make(type, run), pages, n);
+			n = 0;
+			continue;
+		}
+		if (!n)
+			run = at;
+		pages[n++] = p;
+	}
+	read_run(swp_make(type, run), pages, n);
+}
+
+struct page *swap_read(swp_entry_t e, bool ahead)
+{
+	unsigned nr = ahead ? min(1u << clamp(sysctl_page_cluster, 0, 5), (unsigned)MAX_CLUSTER) : 1;
+
+	if (nr > 1 && nr_free_pages() < 8 * nr)
+		nr = 1;
+	for (int tries = 0; tries < 100; tries++) {
+		struct page *p = swap_cache_get(e);
+		bool busy;
+
+		if (p)
+			return p;
+		read_cluster(e, nr);
+		p = swap_cache_get(e);
+		if (p)
+			return p;
+		nr = 1;
+		if (swap_slot_claim(e, &busy)) {	/* ours alone: there was no memory for the page */
+			swap_slot_unclaim(e);
+			return NULL;
+		}
+		if (!busy)
+			return NULL;			/* the entry is gone */
+		cond_resched();				/* somebody is just putting it there, or taking it away */
+	}
+	return NULL;
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------------- */
+
+static bool still_there(struct fault *f)
+{
+	return pte_same(pte_read(f->pte), f->seen);
+}
+
+/* Page locked, up to date, of this entry. The caller's reference goes to the page table, or is dropped. */
+static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_t e)
+{
+	struct vma *v = f->vma;
+	spinlock_t *ptl = pt_lock_of(f->pte);
+	bool write = (f->access & ACCESS_WRITE) && (v->flags & VM_WRITE), alone = false;
+	pte_t pte = pte_mkyoung(pte_make(page_to_pfn(p), v->prot));
+
+	spin_lock(ptl);
+	if (!still_there(f)) {
+		spin_unlock(ptl);
+		page_unlock(p);
+		page_put(p);
+		return FAULT_DONE;
+	}
+	/* Nobody else refers to the slot or the page (the cache and we do): take them apart at once. */
+	if (write && swap_entry_uses(e) == 1 && !page_mapcount(p))
+		alone = page_refs(p) == 2;
+	if (!page_mapcount(p))
+		rmap_add_anon(p, v, f->addr);
+	else
+		rmap_share_anon(p);
+	if (p->account != ACCT_ANON)
+		ledger_page_move(p, 0, ACCT_ANON);
+	mm_counter_add(f->mm, MM_SWAP, -1);
+	mm_counter_add(f->mm, MM_ANON, 1);
+	if (alone)
+		pte = pte_mkwrite(pte_mkdirty(pte));
+	pte_set(f->pte, pte);
+	spin_unlock(ptl);
+	swap_entry_put(e);
+	/* A slot that nobody uses any more is given back when swap is scarce, or the page will be written anyway. */
+	if (!swap_entry_uses(e) && (alone || 2 * swap_free_pages() < swap_total_pages())) {
+		page_set(p, PG_DIRTY);
+		swap_cache_remove(p);
+	}
+	page_unlock(p);
+	return FAULT_DONE;
+}
+
+static enum fault_result swap_in(struct fault *f, swp_entry_t e)
+{
+	struct page *p = swap_cache_get(e);
+	bool major = !p;
+	enum fault_result r;
+
+	if (!p) {
+		p = swap_read(e, !(f->vma->flags & VM_RAND_READ));
+		if (!p)
+			return still_there(f) ? FAULT_OOM : FAULT_DONE;
+	}
+	if (anon_vma_prepare(f->vma)) {
+		page_put(p);
+		return FAULT_OOM;
+	}
+	page_lock(p);
+	if (!page_test(p, PG_SWAPCACHE) || p->private != e.v) {
+		page_unlock(p);
+		page_put(p);
+		return FAULT_RETRY;
+	}
+	if (!page_test(p, PG_UPTODATE)) {		/* the device failed: only the owner hears of it */
+		bool there = still_there(f);
+
+		if (!page_mapcount(p)) {		/* a later fault may read again */
+			xa_erase(&swap_area_of(e)->cache, swp_offset(e));
+			forget(p, e);
+		}
+		page_unlock(p);
+		page_put(p);
+		return there ? FAULT_SIGBUS : FAULT_DONE;
+	}
+	r = map_swapped(f, p, e);
+	return r == FAULT_DONE && major ? FAULT_MAJOR_DONE : r;
+}
+
+enum fault_result fault_swap(struct fault *f)
+{
+	swp_entry_t e = pte_to_swp(f->seen);
+
+	if (swp_type(e) < MAX_SWAPFILES)
+		return swap_in(f, e);
+	if (swp_type(e) != SWP_MIGRATION)
+		return FAULT_SIGBUS;			/* a marker: poisoned */
+	cond_resched();					/* the mover will put the page back: try again */
+	return FAULT_RETRY;
+}
+
+/* ---- the audit ----------------------------------------------------------------------------------------------- */
+
+struct swap_sum {
+	unsigned long	entries, weighted;	/* uses found, and the sum of their slots' numbers */
+};
+
+static void note(struct swap_sum *s, swp_entry_t e)
+{
+	if (swp_type(e) < MAX_SWAPFILES) {
+		s->entries++;
+		s->weighted += swp_offset(e) * 32 + swp_type(e);
+	}
+}
+
+static void walk_entries(struct mm *mm, struct swap_sum *s)
+{
+	vaddr_t at = 0, end = PT_USER_END;
+	pte_t *table;
+
+	while (at < end) {
+		at = pt_next_table(mm, at, end, &table);
+		if (!table)
+			break;
+		for (unsigned i = 0; i < PT_ENTRIES; i++)
+			if (pte_swap(table[i]))
+				note(s, pte_to_swp(table[i]));
+		at = pt_next(at, end, 2);
+	}
+}
+
+static void audit_swap(struct audit *a)
+{
+	struct swap_sum found = { 0 }, counted = { 0 };
+	unsigned long cached = 0, nodes = 0;
+	struct mm *mm = NULL;
+
+	if (!swap_total_pages())
+		return;
+	while ((mm = mm_iterate(mm)))
+		walk_entries(mm, &found);
+	shmem_audit_swapped((void (*)(void *, swp_entry_t))note, &found);
+	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
+		struct swap_area *area = swap_area_hold(i);
+		unsigned long used = 0, index;
+		void *p;
+
+		if (!area)
+			continue;
+		for (u64 at = 1; at < area->nr_slots; at++) {
+			u16 m = area->map[at];
+
+			if (!m || m == SLOT_BAD)
+				continue;
+			used++;
+			cached += !!(m & SLOT_CACHED);
+			counted.entries += m & SLOT_USES;
+			counted.weighted += (m & SLOT_USES) * (at * 32 + i);
+		}
+		xa_for_each(&area->cache, index, p)
+			nodes++;
+		audit_expect(a, "swap slots", (long)area->nr_used, (long)used);
+		swap_area_release(area);
+	}
+	audit_expect(a, "swap entries", (long)counted.entries, (long)found.entries);
+	audit_expect(a, "swap entries of other slots", (long)counted.weighted, (long)found.weighted);
+	audit_expect(a, "swap cache", vm_stat_read(NR_SWAPCACHE), (long)nodes);
+	audit_expect(a, "cached swap slots", (long)cached, (long)nodes);
+}
+
+void swap_init(void)
+{
+	static struct audit_walker walker = { .name = "swap", .fn = audit_swap };
+
+	audit_register(&walker);
+}
