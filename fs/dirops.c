@@ -200,7 +200,7 @@ static int may_rename(struct inode *old_dir, struct dentry *old, struct inode *n
 
 int vfs_rename(struct inode *old_dir, struct dentry *old, struct inode *new_dir, struct dentry *new, unsigned flags)
 {
-	struct inode *victim = new->inode;
+	struct inode *victim = new->inode, *dying;
 	int err;
 
 	if (old->inode == new->inode)
@@ -214,14 +214,20 @@ int vfs_rename(struct inode *old_dir, struct dentry *old, struct inode *new_dir,
 		return -EBUSY;
 	if (victim)
 		inode_get(victim);
+	/* A directory that is replaced must stay empty, as in rmdir. It is no ancestor of either parent: parents come first. */
+	dying = victim && S_ISDIR(victim->mode) && !(flags & RENAME_EXCHANGE) ? victim : NULL;
+	if (dying)
+		rwsem_write_lock_nested(&dying->rwsem);
 	err = old_dir->ops->rename(old_dir, old, new_dir, new, flags);
+	if (!err && dying) {
+		dying->flags |= S_DEAD;
+		d_prune_children(new);
+	}
+	if (dying)
+		rwsem_write_unlock(&dying->rwsem);
 	if (!err && (flags & RENAME_EXCHANGE)) {
 		d_exchange(old, new);
 	} else if (!err) {
-		if (victim && S_ISDIR(victim->mode)) {
-			victim->flags |= S_DEAD;
-			d_prune_children(new);
-		}
 		d_clear_flag(old, DCACHE_NOCACHE);
 		d_move(old, new);
 	}
