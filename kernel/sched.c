@@ -25,6 +25,7 @@
 #include <kernel/cred.h>
 #include <kernel/irq.h>
 #include <kernel/panic.h>
+#include <kernel/psi.h>
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -241,7 +242,7 @@ static void preempt_check(struct rq *rq, struct task *t)
  * Queue t, which is RUNNING, off every queue, and known to nobody else as wakeable. Takes rq locked (its last one), chooses
  * a CPU, returns with everything unlocked.
  */
-static void activate_unlock(struct rq *rq, struct task *t)
+static void activate_unlock(struct rq *rq, struct task *t, bool woken)
 {
 	int cpu = t->on_cpu ? rq->cpu : select_cpu(t, rq->cpu);
 
@@ -254,6 +255,8 @@ static void activate_unlock(struct rq *rq, struct task *t)
 	if (rq->curr != rq->idle && rq->cpu == (int)cpu_id())
 		rq_update_curr(rq, ktime_get());
 	rq_enqueue(rq, t);
+	if (woken && unlikely(READ_ONCE(psi_nr_stalled)))
+		psi_sched_change(t, true);
 	preempt_check(rq, t);
 	spin_unlock(&rq->lock);
 }
@@ -282,7 +285,7 @@ bool task_wake_states(struct task *t, unsigned states)
 	WRITE_ONCE(t->state, TASK_RUNNING);
 	if (nr_cpus > 1)
 		current->last_wake = ktime_get();
-	activate_unlock(rq, t);
+	activate_unlock(rq, t, true);
 	return true;
 }
 
@@ -300,7 +303,7 @@ void task_wake_new(struct task *t)
 	if (rq->curr->vruntime > t->vruntime)
 		t->vruntime = rq->curr->vruntime;
 	WRITE_ONCE(t->state, TASK_RUNNING);
-	activate_unlock(rq, t);
+	activate_unlock(rq, t, true);
 }
 
 /* Work bits set before are seen: an interrupt makes a CPU in user mode come in, and on the way out it looks. */
@@ -380,7 +383,7 @@ static void finish_switch(struct task *prev)
 	rq->push = NULL;
 	smp_store_release(&prev->on_cpu, 0);
 	if (unlikely(push))
-		activate_unlock(rq, push);
+		activate_unlock(rq, push, false);
 	else
 		spin_unlock(&rq->lock);
 	irq_enable();
@@ -427,6 +430,8 @@ static void put_prev(struct rq *rq, struct task *prev)
 			sync_waker_slept(prev, prev->exec_start);
 		prev->on_rq = false;
 		WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
+		if (unlikely(READ_ONCE(psi_nr_stalled)))
+			psi_sched_change(prev, false);
 	} else if (unlikely(!(prev->cpus_allowed & BIT(rq->cpu)))) {
 		prev->on_rq = false;
 		WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
@@ -630,7 +635,7 @@ int sched_set_affinity(struct task *t, unsigned long mask)
 		return 0;
 	}
 	rq_dequeue(rq, t);
-	activate_unlock(rq, t);
+	activate_unlock(rq, t, false);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
  */
 #include <kernel/lock.h>
 #include <kernel/main.h>
+#include <kernel/psi.h>
 #include <kernel/sched.h>
 #include <kernel/signal.h>
 #include <kernel/wait.h>
@@ -208,7 +209,7 @@ static bool may_exceed(gfp_t gfp)
 }
 
 /* True: go on with the charge, whatever the number is now. */
-static bool make_room(struct memcg *m, long nr, gfp_t gfp, unsigned order)
+static bool reclaim_or_kill(struct memcg *m, long nr, gfp_t gfp, unsigned order)
 {
 	for (unsigned rounds = 0; READ_ONCE(m->pages) + nr > m->max; ) {
 		if (may_exceed(gfp))
@@ -226,6 +227,18 @@ static bool make_room(struct memcg *m, long nr, gfp_t gfp, unsigned order)
 		rounds = 0;
 	}
 	return true;
+}
+
+static bool make_room(struct memcg *m, long nr, gfp_t gfp, unsigned order)
+{
+	bool ok;
+
+	if (may_exceed(gfp))
+		return true;
+	psi_memstall_enter();
+	ok = reclaim_or_kill(m, nr, gfp, order);
+	psi_memstall_leave();
+	return ok;
 }
 
 bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order)
@@ -250,10 +263,12 @@ void memcg_over_high(void)
 		if (READ_ONCE(m->pages) <= m->high)
 			continue;
 		memcg_event(m, MEMCG_HIGH);
+		psi_memstall_enter();
 		reclaim_memcg(m, (unsigned long)(m->pages - m->high), GFP_KERNEL);
 		if (READ_ONCE(m->pages) > m->high && !fatal_signal_pending()) {
 			task_set_state(TASK_KILLABLE);
 			schedule_timeout(HIGH_NAP);
 		}
+		psi_memstall_leave();
 	}
 }

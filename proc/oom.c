@@ -96,6 +96,18 @@ static bool victim_dying(const struct oom_context *c)
 	return false;
 }
 
+/* A thread of its own: whoever needs memory may hold any lock, and the last user of an address space takes many. */
+static int oom_reaper(void *unused_arg)
+{
+	current->flags |= TF_MEMALLOC;
+	for (;;) {
+		(void)wait_event_interruptible(&reaper_wait, READ_ONCE(reaper_wanted));
+		WRITE_ONCE(reaper_wanted, false);
+		reap_victims();
+	}
+	return 0;
+}
+
 static bool have_victims(const struct oom_context *c)
 {
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
@@ -117,6 +129,9 @@ static struct mm *unreaped_mm(void)
 	}
 	return NULL;
 }
+
+static struct waitq reaper_wait = WAITQ_INIT(reaper_wait);
+static bool reaper_wanted;
 
 static void reap_victims(void)
 {
@@ -309,7 +324,8 @@ static bool wait_for_victims(void)
 {
 	if (current->process->oom_victim)
 		return false;
-	reap_victims();
+	WRITE_ONCE(reaper_wanted, true);
+	waitq_wake_all(&reaper_wait);
 	task_set_state(TASK_KILLABLE);
 	schedule_timeout(OOM_WAIT);
 	return true;
@@ -345,6 +361,11 @@ static bool oom_kill_memcg(struct memcg *m, gfp_t gfp, unsigned order)
 
 static int oom_init(void)
 {
+	struct task *reaper = kthread_create(oom_reaper, NULL, "oom_reaper");
+
+	if (!reaper)
+		return -ENOMEM;
+	task_wake_new(reaper);
 	page_oom = oom_kill;
 	memcg_oom = oom_kill_memcg;
 	return 0;

@@ -75,6 +75,7 @@ struct task {
 	int			cpu;		/* [s] where it runs or last ran */
 	bool			on_rq;		/* [s] */
 	int			on_cpu;		/* set while its stack is in use by a CPU */
+	u8			memstall;	/* [t] depth of psi_memstall_enter() */
 	u8			last_mode;	/* [s] what the last tick found it in: 1 user, 0 kernel */
 	struct rb_node		run_node;	/* [s] in the run queue, by vruntime */
 	struct list		rt_link;	/* [s] in the run queue, SCHED_FIFO and RR */

@@ -7,6 +7,7 @@
  */
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/psi.h>
 #include <kernel/sched.h>
 #include "internal.h"
 
@@ -106,10 +107,15 @@ static void complain(gfp_t gfp, unsigned order)
 /* True: try again. */
 static bool make_room(gfp_t gfp, unsigned order, unsigned *tries)
 {
+	unsigned long freed;
+
 	if (!page_reclaim || !(gfp & GFP_WAIT) || (current && current->flags & TF_MEMALLOC))
 		return false;
 	vm_event_add(ALLOCSTALL, 1);
-	if (page_reclaim(gfp, order)) {
+	psi_memstall_enter();
+	freed = page_reclaim(gfp, order);
+	psi_memstall_leave();
+	if (freed) {
 		*tries = order > COSTLY_ORDER ? *tries + 1 : 0;
 		return *tries < RETRIES;
 	}
