@@ -96,18 +96,6 @@ static bool victim_dying(const struct oom_context *c)
 	return false;
 }
 
-/* A thread of its own: whoever needs memory may hold any lock, and the last user of an address space takes many. */
-static int oom_reaper(void *unused_arg)
-{
-	current->flags |= TF_MEMALLOC;
-	for (;;) {
-		(void)wait_event_interruptible(&reaper_wait, READ_ONCE(reaper_wanted));
-		WRITE_ONCE(reaper_wanted, false);
-		reap_victims();
-	}
-	return 0;
-}
-
 static bool have_victims(const struct oom_context *c)
 {
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid))
@@ -146,6 +134,18 @@ static void reap_victims(void)
 		mm_oom_reap(mm);
 		mm_put(mm);
 	}
+}
+
+/* A thread of its own: whoever needs memory may hold any lock, and the last user of an address space takes many. */
+static int oom_reaper(void *unused_arg)
+{
+	current->flags |= TF_MEMALLOC;
+	for (;;) {
+		(void)wait_event_interruptible(&reaper_wait, READ_ONCE(reaper_wanted));
+		WRITE_ONCE(reaper_wanted, false);
+		reap_victims();
+	}
+	return 0;
 }
 
 static void report_tasks(const struct oom_context *c)
