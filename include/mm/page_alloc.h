@@ -44,6 +44,9 @@ static inline struct zone *page_zone(const struct page *p)
 	return &zones[page_zone_type(p)];
 }
 
+/* Pageblocks of 2 MiB of each migratetype, for /proc/pagetypeinfo. */
+void zone_pageblocks(struct zone *z, unsigned long out[NR_MIGRATETYPES]);
+
 void page_alloc_init(void);
 /* The area of another CPU was copied from the boot CPU's: forget what it says it holds. */
 void mm_init_cpu(unsigned cpu);

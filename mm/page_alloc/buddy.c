@@ -211,3 +211,12 @@ void buddy_give_range(pfn_t start, pfn_t end)
 			give_in_zone(&zones[i], lo, hi);
 	}
 }
+
+void zone_pageblocks(struct zone *z, unsigned long out[NR_MIGRATETYPES])
+{
+	for (unsigned m = 0; m < NR_MIGRATETYPES; m++)
+		out[m] = 0;
+	for (pfn_t pfn = z->start_pfn; pfn < z->end_pfn; pfn += PAGEBLOCK_PAGES)
+		if (page_array_backed(pfn))
+			out[pageblock_types[pfn >> PAGEBLOCK_ORDER]]++;
+}
