@@ -636,8 +636,12 @@ void guest_run(struct vm *vm, const struct options *o, char *job, size_t job_len
 		}
 		check_clocks(monotonic_ns());
 	}
+	while (log_read())
+		;
 	kill_machine();
 	flush_outputs();
+	r->nr_oom = s->log.nr_oom;
+	memcpy(r->oom, s->log.oom, sizeof(r->oom));
 	r->wall_ns = monotonic_ns() - s->begin;
 	terminal_restore();
 	explain();

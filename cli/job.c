@@ -152,6 +152,8 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	add_field(&m, FIELD_IGNORED, &ignored, sizeof(ignored));
 	add_mounts(&m, o);
 	add_swaps(&m, o);
+	for (unsigned int i = 0; i < o->nr_cgroup; i++)
+		add_text(&m, FIELD_CGROUP, o->cgroup[i]);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		add_text(&m, FIELD_HOSTNAME, host);
 	if (o->tty) {

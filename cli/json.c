@@ -53,6 +53,10 @@ static json_t *outcome(const struct run_result *r)
 		json_object_set_new(j, "signal", json_integer(WTERMSIG(status)));
 	if (r->end == END_EXEC_FAILED)
 		json_object_set_new(j, "errno", json_integer(r->exec_errno));
+	if (r->nr_oom) {
+		json_object_set_new(j, "oom_kills", json_integer(r->nr_oom));
+		json_object_set_new(j, "oom_message", text(r->oom));
+	}
 	if (r->message[0])
 		json_object_set_new(j, "message", text(r->message));
 	return j;

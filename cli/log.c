@@ -8,20 +8,30 @@
 
 #define LOG_KEEP (64u << 10)
 
-static bool line_is_panic(const char *line, size_t len)
+/* "[    1.234567] Kernel panic - ..." without the time. */
+static const char *skip_stamp(const char *line, size_t *len)
 {
-	static const char words[] = "Kernel panic";
-	const char *stamp = len && line[0] == '[' ? memchr(line, ']', len) : NULL;
+	const char *stamp = *len && line[0] == '[' ? memchr(line, ']', *len) : NULL;
+	size_t skip = stamp ? (size_t)(stamp + 1 - line) : 0;
 
-	if (stamp) { /* "[    1.234567] Kernel panic - ..." */
-		size_t skip = (size_t)(stamp + 1 - line);
+	while (skip < *len && line[skip] == ' ')
+		skip++;
+	*len -= skip;
+	return line + skip;
+}
 
-		while (skip < len && line[skip] == ' ')
-			skip++;
-		line += skip;
-		len -= skip;
+static void look_at_line(struct kernel_log *log, const char *line, size_t len)
+{
+	static const char panic[] = "Kernel panic";
+
+	line = skip_stamp(line, &len);
+	if (len >= sizeof(panic) - 1 && !memcmp(line, panic, sizeof(panic) - 1))
+		log->panicked = true;
+	if (memmem(line, len, "ut of memory: Killed process", 28)) {
+		log->nr_oom++;
+		snprintf(log->oom, sizeof(log->oom), "%.*s", (int)len, line);
+		log->oom[strcspn(log->oom, "\r")] = 0;
 	}
-	return len >= sizeof(words) - 1 && !memcmp(line, words, sizeof(words) - 1);
 }
 
 static void log_forget_old(struct kernel_log *log)
@@ -57,7 +67,7 @@ void log_add(struct kernel_log *log, const char *data, size_t len)
 		while ((nl = memchr(log->text + log->line_start, '\n', log->len - log->line_start))) {
 			char *line = log->text + log->line_start;
 
-			log->panicked |= line_is_panic(line, (size_t)(nl - line));
+			look_at_line(log, line, (size_t)(nl - line));
 			log->line_start = (size_t)(nl + 1 - log->text);
 		}
 	}

@@ -31,6 +31,7 @@ enum {
 	OPT_AUDIT,
 	OPT_ROOT,
 	OPT_DISK,
+	OPT_CGROUP,
 	OPT_SWAP,
 	OPT_ROOTFS,
 	OPT_NO_HOST,
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
 	{"initrd-extra", required_argument, NULL, OPT_INITRD_EXTRA},
 	{"log", required_argument, NULL, OPT_LOG},
 	{"disk", required_argument, NULL, OPT_DISK},
+	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"swap", required_argument, NULL, OPT_SWAP},
 	{"massif", required_argument, NULL, OPT_MASSIF},
 	{"audit", no_argument, NULL, OPT_AUDIT},
@@ -109,6 +111,7 @@ static const char help_text[] =
 	"The program\n"
 	"  -t, --tty              give it a terminal instead of pipes\n"
 	"      --root             run it as root (default: as you)\n"
+	"      --cgroup FILE=VALUE  in a cgroup of its own, e.g. memory.max=64M; several: FILE=V,FILE=V\n"
 	"      --timeout SEC      stop after SEC seconds, status 124\n"
 	"      --watchdog SEC     a guest silent for SEC seconds is stopped (default 60, 0: never)\n"
 	"What is reported\n"
@@ -234,6 +237,22 @@ static void add_swap(struct options *o, const char *arg)
 	free(size);
 }
 
+/* "memory.max=64M,memory.high=48M" */
+static void add_cgroup(struct options *o, const char *arg)
+{
+	char *list = must_alloc(strdup(arg)), *save = NULL; /* kept: the options point into it */
+
+	for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+		const char *equals = strchr(w, '=');
+
+		if (!equals || equals == w || memchr(w, '/', (size_t)(equals - w)))
+			fail("--cgroup %s: give FILE=VALUE, for example memory.max=64M", w);
+		if (o->nr_cgroup == 16)
+			fail("--cgroup %s: more than 16 settings", w);
+		o->cgroup[o->nr_cgroup++] = w;
+	}
+}
+
 static void add_image(struct options *o, const char *arg)
 {
 	struct disk *d = add_disk(o, "disk");
@@ -335,6 +354,9 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_SWAP:
 		add_swap(o, optarg);
+		break;
+	case OPT_CGROUP:
+		add_cgroup(o, optarg);
 		break;
 	case OPT_DISK:
 		add_image(o, optarg);

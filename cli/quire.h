@@ -54,6 +54,8 @@ struct options {
 	unsigned int nr_dirs;
 	struct disk disks[MAX_DISKS]; /* in the order the guest names them: vda, vdb ... */
 	unsigned int nr_disks;
+	const char *cgroup[16]; /* "memory.max=64M" */
+	unsigned int nr_cgroup;
 	char **argv;
 	int argc;
 };
@@ -82,6 +84,8 @@ struct run_result {
 	struct wire_exit exit;
 	int exec_errno, signal;
 	char message[600];
+	unsigned int nr_oom; /* programs killed for want of memory, and the kernel's words for the last */
+	char oom[200];
 	bool done; /* the guest said that every file is written back */
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
 	char *ledger_start, *ledger, *timeline, *audit; /* texts or NULL; owned */
@@ -141,6 +145,8 @@ struct kernel_log {
 	char *text;
 	size_t len, size, line_start;
 	bool panicked;
+	unsigned int nr_oom;
+	char oom[200]; /* the last line that told of a program killed for want of memory */
 	FILE *copy;
 	uint64_t bytes;
 };

@@ -275,6 +275,8 @@ void report_print(FILE *to, const struct options *o, const struct accel_choice *
 	struct ledger l;
 
 	print_head(to, o, a, r);
+	if (r->nr_oom)
+		fprintf(to, "%s%s\n", r->oom, r->nr_oom > 1 ? " (and others before)" : "");
 	if (r->ledger && ledger_parse(&l, r->ledger_start, r->ledger))
 		print_ledger(to, &l, r->audit, r->timeline);
 	else

@@ -417,6 +417,7 @@ int main(void)
 	if (!mount_root(&agent.job))
 		stop_machine();
 	start_swaps(&agent.job);
+	make_cgroup(&agent.job);
 	start_program(in_port, out_port, err_port);
 	serve_program();
 	end_all_processes(); /* as when the first process of a container ends */

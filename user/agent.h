@@ -35,6 +35,8 @@ struct job {
 	uint32_t nr_mounts;
 	struct wire_swap swaps[16];
 	uint32_t nr_swaps;
+	char *cgroup[16]; /* "file=value" */
+	uint32_t nr_cgroup;
 	bool tty, keep_root;
 	uint32_t wanted; /* WANT_* */
 	struct wire_winsize winsize;
@@ -56,6 +58,9 @@ int child_start(struct child *child, const struct job *job, bool *failed_exec);
 void mount_basics(void);
 void load_modules(void);
 bool mount_root(const struct job *job);
+#define CGROUP "/sys/fs/cgroup/run"
+
+void make_cgroup(const struct job *job);
 void start_swaps(const struct job *job);
 void write_back(const struct job *job);
 

@@ -56,6 +56,11 @@ static bool job_field(struct job *job, uint32_t type, char *data, uint32_t len)
 			return false;
 		memcpy(&job->swaps[job->nr_swaps++], data, sizeof(struct wire_swap));
 		return true;
+	case FIELD_CGROUP:
+		if (job->nr_cgroup == 16)
+			return false;
+		job->cgroup[job->nr_cgroup++] = data;
+		return true;
 	case FIELD_MOUNT:
 		return job_add_mount(job, data, len);
 	case FIELD_KEEP_ROOT:
@@ -225,6 +230,8 @@ static void child_run(const struct job *job, const int fds[3], const char *tty, 
 {
 	struct child_failure f = {0};
 
+	if (job->nr_cgroup)
+		write_small_file(CGROUP "/cgroup.procs", "0"); /* while still root */
 	f.error = child_streams(fds, job, tty);
 	if (!f.error)
 		f.error = child_identity(job);

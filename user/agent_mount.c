@@ -166,6 +166,24 @@ bool mount_root(const struct job *job)
 	return true;
 }
 
+/* The program's own cgroup with the limits asked for. What cannot be set, the user hears of. */
+void make_cgroup(const struct job *job)
+{
+	if (!job->nr_cgroup)
+		return;
+	mount_try("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	write_small_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	make_dir(CGROUP);
+	for (uint32_t i = 0; i < job->nr_cgroup; i++) {
+		char *equals = strchr(job->cgroup[i], '='), path[128];
+
+		*equals = 0;
+		snprintf(path, sizeof(path), CGROUP "/%.80s", job->cgroup[i]);
+		if (!write_small_file(path, equals + 1))
+			send_text(WIRE_NOTE, "cannot set %s to %s: %s", job->cgroup[i], equals + 1, strerror(errno));
+	}
+}
+
 /* A kernel without swap runs the program all the same; the user hears of it. */
 void start_swaps(const struct job *job)
 {

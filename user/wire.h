@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 4u
+#define WIRE_VERSION 5u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -78,6 +78,7 @@ enum wire_field_type {
 	FIELD_TTY,	/* struct wire_winsize: the program gets a terminal instead of pipes */
 	FIELD_MOUNT,	/* struct wire_mount, then guest path */
 	FIELD_SWAP,	/* struct wire_swap, one an area */
+	FIELD_CGROUP,	/* text "memory.max=64M": a file of the program's own cgroup, and what to write */
 	FIELD_KEEP_ROOT,/* nothing: stay in the initramfs, mount no host files */
 	FIELD_HOSTNAME, /* text */
 	FIELD_IGNORED,	/* u64, bit n-1: signal n starts out ignored */
