@@ -6,6 +6,7 @@
  * LOCKS    pos_lock (LOCK_FILE_POS) only when the file is shared: read_write.c.
  */
 #include "internal.h"
+#include <lib/printf.h>
 
 static struct slab_cache *file_cache;
 atomic_t nr_open_files;
@@ -254,6 +255,20 @@ int file_open_anon_inode(const char *name, struct inode *i, const struct file_op
 int file_open_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags, struct file **out)
 {
 	return file_open_anon_inode(name, inode_get(anon_inode), ops, priv, flags, out);
+}
+
+int file_open_anon_typed(const char *prefix, u32 mode, const struct file_ops *ops, void *priv, u32 flags, struct file **out)
+{
+	static const struct inode_ops no_iops;
+	struct inode *i = inode_alloc(anon_mount->sb);
+	char name[32];
+
+	if (!i)
+		return -ENOMEM;
+	inode_init_owner(i, NULL, mode);
+	i->ops = &no_iops;
+	ksnprintf(name, sizeof(name), "%s:[%llu]", prefix, (unsigned long long)i->ino);
+	return file_open_anon_inode(name, i, ops, priv, flags, out);
 }
 
 /* ---- kernel users ---- */

@@ -1,7 +1,7 @@
 /*
  * socket.c - the socket system calls and socket files.
  *
- * Only AF_UNIX exists; any other family is EAFNOSUPPORT (docs/linux-differences.md). Addresses, message headers and ancillary
+ * AF_UNIX, and AF_INET, AF_INET6 on the loopback (inet.c); any other family is EAFNOSUPPORT. Addresses, message headers and ancillary
  * data are checked and copied here; the sockets themselves are unix_socket.c's.
  *
  * SOURCE      socket(2), send(2), recv(2), cmsg(3), unix(7)
@@ -16,6 +16,7 @@
 #include <mm/io_iter.h>
 #include <mm/slab.h>
 
+#include "inet.h"
 #include "unix_socket.h"
 
 #define MAX_CONTROL	20480		/* bytes of ancillary data: net.core.optmem_max */
@@ -90,12 +91,11 @@ static int socket_install(struct usock *s, int type_flags)
 	struct file *f;
 	int fd, err;
 
-	err = file_open_anon("socket", &socket_ops, s, flags, &f);
+	err = file_open_anon_typed("socket", S_IFSOCK | 0777, &socket_ops, s, flags, &f);
 	if (err) {
 		usock_close(s);
 		return err;
 	}
-	f->inode->mode = S_IFSOCK | 0777;
 	fd = fd_reserve(0, type_flags & SOCK_CLOEXEC);
 	if (fd < 0)
 		file_put(f);
@@ -110,6 +110,8 @@ static int check_type(int family, int type, int protocol, int *plain)
 	*plain = type & SOCK_TYPE_MASK;
 	if (type & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
+	if (family == AF_INET || family == AF_INET6)
+		return inet_check_type(family, *plain, &protocol);
 	if (family < 0 || family >= AF_MAX || family != AF_UNIX)
 		return -EAFNOSUPPORT;
 	if (protocol && protocol != AF_UNIX)
@@ -127,7 +129,10 @@ SYSCALL(socket, int family, int type, int protocol)
 	if (err)
 		return err;
 	s = usock_create(plain);
-	return s ? socket_install(s, type) : -ENOMEM;
+	if (!s)
+		return -ENOMEM;
+	s->family = family;
+	return socket_install(s, type);
 }
 
 SYSCALL(socketpair, int family, int type, int protocol, int __user *fds)
@@ -137,6 +142,8 @@ SYSCALL(socketpair, int family, int type, int protocol, int __user *fds)
 
 	if (err)
 		return family == AF_UNIX || err == -EINVAL ? err : -EAFNOSUPPORT;
+	if (family != AF_UNIX)
+		return -EOPNOTSUPP;
 	a = usock_create(plain);
 	b = usock_create(plain);
 	if (!a || !b) {
@@ -166,7 +173,14 @@ SYSCALL(socketpair, int family, int type, int protocol, int __user *fds)
 
 /* ---- addresses ---- */
 
-static int addr_from_user(const void __user *uaddr, int len, struct sockaddr_un *out)
+/* A user's address as a name of AF_UNIX; *name_len is its length, ip what AF_INET needs besides. */
+struct address {
+	struct sockaddr_un	name;
+	int			len;
+	u8			ip[16];
+};
+
+static int addr_from_user_unix(const void __user *uaddr, int len, struct sockaddr_un *out)
 {
 	if (len < 0 || len > 128)
 		return -EINVAL;
@@ -176,13 +190,24 @@ static int addr_from_user(const void __user *uaddr, int len, struct sockaddr_un 
 	return copy_from_user(out, uaddr, len) ? -EFAULT : 0;
 }
 
-/* Write an address and its true length; the copy is cut to the caller's room. */
-static int addr_to_user(const struct sockaddr_un *addr, int len, void __user *uaddr, int __user *ulen)
+static int addr_from_user(const struct usock *s, const void __user *uaddr, int len, struct address *out)
 {
-	struct sockaddr_un unnamed = { .sun_family = AF_UNIX };
+	out->len = len;
+	if (s->family == AF_UNIX)
+		return addr_from_user_unix(uaddr, len, &out->name);
+	return inet_addr_from_user(s, uaddr, len, &out->name, &out->len, out->ip);
+}
+
+/* Write an address and its true length; the copy is cut to the caller's room. ip: NULL for "the loopback". */
+static int addr_to_user(int family, const u8 *ip, const struct sockaddr_un *addr, int len, void __user *uaddr, int __user *ulen)
+{
+	struct sockaddr_un unnamed = { .sun_family = AF_UNIX }, inet;
 	int room;
 
-	if (!len) {
+	if (family != AF_UNIX) {
+		len = inet_addr_from_name(family, addr, len, ip, &inet);
+		addr = &inet;
+	} else if (!len) {
 		addr = &unnamed;
 		len = sizeof(unnamed.sun_family);
 	}
@@ -197,32 +222,33 @@ static int addr_to_user(const struct sockaddr_un *addr, int len, void __user *ua
 
 SYSCALL(bind, int fd, const void __user *uaddr, int len)
 {
-	struct sockaddr_un addr;
+	struct address a;
 	struct usock *s;
 	struct file *f;
 	int err = socket_get(fd, &f, &s);
 
 	if (err)
 		return err;
-	err = addr_from_user(uaddr, len, &addr);
+	err = addr_from_user(s, uaddr, len, &a);
 	if (!err)
-		err = usock_bind(s, &addr, len);
+		err = s->family == AF_UNIX ? usock_bind(s, &a.name, a.len) : inet_bind(s, &a.name, a.len, a.ip);
 	file_put(f);
 	return err;
 }
 
 SYSCALL(connect, int fd, const void __user *uaddr, int len)
 {
-	struct sockaddr_un addr;
+	struct address a;
 	struct usock *s;
 	struct file *f;
 	int err = socket_get(fd, &f, &s);
 
 	if (err)
 		return err;
-	err = addr_from_user(uaddr, len, &addr);
+	err = addr_from_user(s, uaddr, len, &a);
 	if (!err)
-		err = usock_connect(s, &addr, len, f->flags & O_NONBLOCK);
+		err = s->family == AF_UNIX ? usock_connect(s, &a.name, a.len, f->flags & O_NONBLOCK)
+					   : inet_connect(s, &a.name, a.len, a.ip, f->flags & O_NONBLOCK);
 	file_put(f);
 	return err;
 }
@@ -235,7 +261,10 @@ SYSCALL(listen, int fd, int backlog)
 
 	if (err)
 		return err;
-	err = usock_listen(s, backlog);
+	if (s->family != AF_UNIX && s->type == SOCK_STREAM)
+		err = inet_autobind(s);
+	if (!err)
+		err = usock_listen(s, backlog);
 	file_put(f);
 	return err;
 }
@@ -261,7 +290,7 @@ SYSCALL(accept4, int fd, void __user *uaddr, int __user *ulen, int flags)
 		if (peer)
 			usock_get(peer);
 		spin_unlock(&got->lock);
-		err = addr_to_user(peer ? &peer->addr : NULL, peer ? peer->addr_len : 0, uaddr, ulen);
+		err = addr_to_user(got->family, NULL, peer ? &peer->addr : NULL, peer ? peer->addr_len : 0, uaddr, ulen);
 		if (peer)
 			usock_put(peer);
 		if (err) {
@@ -291,7 +320,7 @@ static long get_name(int fd, void __user *uaddr, int __user *ulen, bool of_peer)
 	if (who)
 		usock_get(who);
 	spin_unlock(&s->lock);
-	err = who ? addr_to_user(&who->addr, who->addr_len, uaddr, ulen) : -ENOTCONN;
+	err = who ? addr_to_user(s->family, of_peer ? NULL : s->ip, &who->addr, who->addr_len, uaddr, ulen) : -ENOTCONN;
 	if (who)
 		usock_put(who);
 	file_put(f);
@@ -444,16 +473,22 @@ static int control_put_files(struct control_out *c, struct scm *scm, bool cloexe
 
 /* ---- moving data ---- */
 
-static long do_send(struct file *f, struct usock *s, struct io_iter *from, struct scm *scm, const struct sockaddr_un *to,
-		    int to_len, unsigned flags)
+static long do_send(struct file *f, struct usock *s, struct io_iter *from, struct scm *scm, const struct address *to, unsigned flags)
 {
+	bool nonblock = (f->flags & O_NONBLOCK) || (flags & MSG_DONTWAIT);
 	ssize_t n;
 
 	if (flags & MSG_OOB) {
 		scm_free(scm);
 		return -EOPNOTSUPP;
 	}
-	n = usock_send(s, from, scm, to, to_len, (f->flags & O_NONBLOCK) || (flags & MSG_DONTWAIT));
+	if (s->family != AF_UNIX) {
+		scm_free(scm);
+		scm = NULL;
+		n = inet_send(s, from, to ? &to->name : NULL, to ? to->len : 0, to ? to->ip : NULL, nonblock);
+	} else {
+		n = usock_send(s, from, scm, to ? &to->name : NULL, to ? to->len : 0, nonblock);
+	}
 	if (n < 0)
 		scm_free(scm);
 	if (n == -EPIPE && !(flags & MSG_NOSIGNAL))
@@ -463,7 +498,7 @@ static long do_send(struct file *f, struct usock *s, struct io_iter *from, struc
 
 SYSCALL(sendto, int fd, void __user *buf, size_t len, unsigned flags, const void __user *uaddr, int addr_len)
 {
-	struct sockaddr_un addr;
+	struct address a;
 	struct io_iter from;
 	struct usock *s;
 	struct file *f;
@@ -472,10 +507,10 @@ SYSCALL(sendto, int fd, void __user *buf, size_t len, unsigned flags, const void
 	if (n)
 		return n;
 	if (uaddr)
-		n = addr_from_user(uaddr, addr_len, &addr);
+		n = addr_from_user(s, uaddr, addr_len, &a);
 	io_iter_user(&from, buf, min(len, (size_t)S32_MAX));
 	if (!n)
-		n = do_send(f, s, &from, NULL, uaddr ? &addr : NULL, addr_len, flags);
+		n = do_send(f, s, &from, NULL, uaddr ? &a : NULL, flags);
 	file_put(f);
 	return n;
 }
@@ -483,7 +518,7 @@ SYSCALL(sendto, int fd, void __user *buf, size_t len, unsigned flags, const void
 static long send_msg(struct file *f, struct usock *s, const struct msghdr_k *m, unsigned flags)
 {
 	struct iovec_user fast[IOV_FAST], *iov = NULL;
-	struct sockaddr_un addr;
+	struct address a;
 	struct scm *scm = NULL;
 	struct io_iter from;
 	char *control = NULL;
@@ -492,7 +527,7 @@ static long send_msg(struct file *f, struct usock *s, const struct msghdr_k *m, 
 
 	if (n < 0)
 		return n;
-	n = named ? addr_from_user(m->name, m->namelen, &addr) : 0;
+	n = named ? addr_from_user(s, m->name, m->namelen, &a) : 0;
 	if (!n && m->controllen > MAX_CONTROL)
 		n = -ENOBUFS;
 	if (!n && m->control && m->controllen) {
@@ -505,7 +540,7 @@ static long send_msg(struct file *f, struct usock *s, const struct msghdr_k *m, 
 			n = scm_from_control(control, m->controllen, &scm);
 	}
 	if (!n)
-		n = do_send(f, s, &from, scm, named ? &addr : NULL, m->namelen, flags);
+		n = do_send(f, s, &from, scm, named ? &a : NULL, flags);
 	kfree(control);
 	if (iov && iov != fast)
 		kfree(iov);
@@ -542,7 +577,7 @@ SYSCALL(recvfrom, int fd, void __user *buf, size_t len, unsigned flags, void __u
 	if (n >= 0 && (flags & MSG_TRUNC) && s->type != SOCK_STREAM)
 		n = (long)r.full_len;
 	if (n >= 0 && uaddr && ulen && s->type == SOCK_DGRAM) {
-		int err = addr_to_user(&r.from, r.from_len, uaddr, ulen);
+		int err = addr_to_user(s->family, NULL, &r.from, r.from_len, uaddr, ulen);
 
 		if (err)
 			n = err;
@@ -561,9 +596,17 @@ static int recv_msg_finish(struct usock *s, struct msghdr_k __user *umsg, const 
 	int err = 0;
 
 	if (m->name) {
-		if (copy_to_user(m->name, &r->from, min(m->namelen, r->from_len)))
+		struct sockaddr_un inet;
+		const struct sockaddr_un *from = &r->from;
+		int len = r->from_len;
+
+		if (s->family != AF_UNIX && len) {
+			len = inet_addr_from_name(s->family, from, len, NULL, &inet);
+			from = &inet;
+		}
+		if (copy_to_user(m->name, from, min(m->namelen, len)))
 			err = -EFAULT;
-		if (put_user(r->from_len, &umsg->namelen))
+		if (put_user(len, &umsg->namelen))
 			err = -EFAULT;
 	}
 	if (!err && s->passcred)
@@ -663,13 +706,18 @@ static long set_option(struct usock *s, int option, const void __user *val, int 
 	case SO_RCVBUF:
 		s->rcvbuf = clamp(v, 1152, 212992) * 2;
 		return 0;
-	case SO_REUSEADDR:
-	case SO_KEEPALIVE:
-	case SO_PRIORITY:
-	case SO_LINGER:
-		return 0;	/* without meaning for local sockets, on Linux too */
+	case SO_TYPE:
+	case SO_ERROR:
+	case SO_ACCEPTCONN:
+	case SO_DOMAIN:
+	case SO_PROTOCOL:
+		return -ENOPROTOOPT;
 	}
-	return -ENOPROTOOPT;
+	if (option < 0 || option > 63)
+		return -ENOPROTOOPT;
+	/* The rest means nothing between programs of one machine: remembered. */
+	s->options[0] = v ? s->options[0] | 1ull << option : s->options[0] & ~(1ull << option);
+	return 0;
 }
 
 SYSCALL(setsockopt, int fd, int level, int option, const void __user *val, int len)
@@ -680,7 +728,18 @@ SYSCALL(setsockopt, int fd, int level, int option, const void __user *val, int l
 
 	if (err)
 		return err;
-	err = level == SOL_SOCKET_LEVEL ? set_option(s, option, val, len) : -EOPNOTSUPP;
+	if (level == SOL_SOCKET_LEVEL) {
+		err = set_option(s, option, val, len);
+	} else if (s->family == AF_UNIX) {
+		err = -EOPNOTSUPP;
+	} else {
+		int v = 0;
+
+		if (len >= (int)sizeof(v) && get_user(v, (const int __user *)val))
+			err = -EFAULT;
+		else
+			err = inet_set_option(s, level, option, v);
+	}
 	file_put(f);
 	return err;
 }
@@ -692,14 +751,13 @@ static int get_option(struct usock *s, int option, void *out)
 
 	switch (option) {
 	case SO_TYPE: *v = s->type; return sizeof(int);
-	case SO_DOMAIN: *v = AF_UNIX; return sizeof(int);
-	case SO_PROTOCOL: *v = 0; return sizeof(int);
+	case SO_DOMAIN: *v = s->family; return sizeof(int);
+	case SO_PROTOCOL: *v = s->family == AF_UNIX ? 0 : s->type == SOCK_STREAM ? 6 : 17; return sizeof(int);
 	case SO_ACCEPTCONN: *v = s->state == USOCK_LISTENING; return sizeof(int);
 	case SO_PASSCRED: *v = s->passcred; return sizeof(int);
 	case SO_SNDBUF: *v = (int)s->sndbuf; return sizeof(int);
 	case SO_RCVBUF: *v = (int)s->rcvbuf; return sizeof(int);
-	case SO_REUSEADDR:
-	case SO_KEEPALIVE: *v = 0; return sizeof(int);
+	case SO_LINGER: v[0] = v[1] = 0; return 2 * sizeof(int);
 	case SO_ERROR:
 		spin_lock(&s->lock);
 		*v = s->error;
@@ -709,13 +767,25 @@ static int get_option(struct usock *s, int option, void *out)
 	case SO_PEERCRED:
 		memcpy(out, &s->peer_creds, sizeof(s->peer_creds));
 		return sizeof(s->peer_creds);
+	case SO_RCVTIMEO_OLD:
+	case SO_SNDTIMEO_OLD: {
+		ktime_t t = option == SO_RCVTIMEO_OLD ? s->rcvtimeo : s->sndtimeo;
+		s64 *tv = out;
+
+		tv[0] = t == KTIME_MAX ? 0 : t / NSEC_PER_SEC;
+		tv[1] = t == KTIME_MAX ? 0 : t % NSEC_PER_SEC / NSEC_PER_USEC;
+		return 2 * sizeof(s64);
 	}
-	return -ENOPROTOOPT;
+	}
+	if (option < 0 || option > 63)
+		return -ENOPROTOOPT;
+	*v = (int)(s->options[0] >> option & 1);
+	return sizeof(int);
 }
 
 SYSCALL(getsockopt, int fd, int level, int option, void __user *val, int __user *ulen)
 {
-	char buf[32];
+	char buf[32] aligned_to(8);
 	struct usock *s;
 	struct file *f;
 	int len, room;
@@ -723,7 +793,8 @@ SYSCALL(getsockopt, int fd, int level, int option, void __user *val, int __user 
 
 	if (err)
 		return err;
-	len = level == SOL_SOCKET_LEVEL ? get_option(s, option, buf) : -EOPNOTSUPP;
+	len = level == SOL_SOCKET_LEVEL ? get_option(s, option, buf)
+	    : s->family == AF_UNIX ? -EOPNOTSUPP : inet_get_option(s, level, option, (int *)buf);
 	file_put(f);
 	if (len < 0)
 		return len;

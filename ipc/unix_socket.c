@@ -41,6 +41,7 @@ struct usock *usock_create(int type)
 		return NULL;
 	atomic_set(&s->refs, 1);
 	s->type = type;
+	s->family = AF_UNIX;
 	spin_lock_init(&s->lock, "unix socket", LOCK_FS);
 	mutex_init(&s->read_lock, "unix read", LOCK_PIPE);
 	list_init(&s->queue);
@@ -394,6 +395,8 @@ static int enqueue_embryo(struct usock *listener, struct usock *client, struct u
 		err = -EAGAIN;
 	} else {
 		embryo->creds = listener->creds;
+		embryo->family = listener->family;
+		memcpy(embryo->ip, client->family == listener->family ? client->ip : listener->ip, sizeof(embryo->ip));
 		embryo->addr = listener->addr;
 		embryo->addr_len = listener->addr_len;
 		usock_pair(client, embryo);
@@ -762,9 +765,9 @@ ssize_t usock_recv(struct usock *s, struct io_iter *to, unsigned flags, bool non
 {
 	ssize_t n;
 
-	if (flags & MSG_OOB)
-		return -EOPNOTSUPP;
 	memset(out, 0, sizeof(*out));
+	if (flags & MSG_OOB)
+		return s->family == AF_UNIX ? -EOPNOTSUPP : -EINVAL;
 	mutex_lock(&s->read_lock);
 	n = s->type == SOCK_STREAM ? recv_stream(s, to, flags, nonblock, out) : recv_packet(s, to, flags, nonblock, out);
 	mutex_unlock(&s->read_lock);

@@ -33,6 +33,9 @@ struct packet {
 struct usock {
 	atomic_t	refs;
 	int		type;		/* [c] SOCK_* */
+	int		family;		/* [c] AF_UNIX, or AF_INET, AF_INET6 on the loopback (inet.c) */
+	u8		ip[16];		/* the latter's address, IPv4 mapped */
+	u64		options[3];	/* on/off options by number: of the socket, TCP, IP */
 	spinlock_t	lock;		/* LOCK_FS; two (connect, pair) by address */
 	struct mutex	read_lock;
 	enum usock_state state;		/* [l] */

@@ -227,6 +227,8 @@ static inline struct file *file_get(struct file *f) { atomic_inc(&f->refs); retu
 void file_put(struct file *f);
 /* A file on an inode that no directory names: pipes, eventfd, memfd. name is for /proc/PID/fd ("pipe:[123]"). */
 int file_open_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags, struct file **out) must_check;
+/* The same with an inode of its own, of type and permissions `mode`; the name becomes "prefix:[inode]". */
+int file_open_anon_typed(const char *prefix, u32 mode, const struct file_ops *ops, void *priv, u32 flags, struct file **out) must_check;
 int file_open_path(const struct path *p, u32 flags, struct file **out) must_check;	/* permission checked by the caller */
 int vfs_open(const char *path, u32 flags, u32 mode, struct file **out) must_check;	/* kernel path, current's root */
 ssize_t vfs_read(struct file *f, struct io_iter *to, loff_t *pos);
