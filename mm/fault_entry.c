@@ -29,7 +29,8 @@ static void user_fault(struct trapframe *f, int sig, int si_code, vaddr_t addr, 
 
 static void fault_failed(struct trapframe *f, vaddr_t addr, unsigned long code, enum fault_result r)
 {
-	if (!trap_from_user(f)) {
+	/* Short of memory is no bad address: the accessor tries again, unless its task is to die. */
+	if (!trap_from_user(f) && (r != FAULT_OOM || fatal_signal_pending())) {
 		kernel_fault(f, addr, "unable to handle a user address in the kernel");
 		return;
 	}

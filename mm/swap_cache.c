@@ -100,14 +100,13 @@ void swap_cache_try_free(struct page *p)
 /* A new page in the cache for the slot, locked, not up to date. NULL: somebody has it, it is free, or no memory. */
 static struct page *create(swp_entry_t e, gfp_t gfp)
 {
-	struct page *p;
+	struct page *p = page_alloc(gfp, 0, ACCT_SWAP_CACHE);	/* may sleep long: before others wait for the slot */
 	bool busy;
 
-	if (!swap_slot_claim(e, &busy))
+	if (!p)
 		return NULL;
-	p = page_alloc(gfp, 0, ACCT_SWAP_CACHE);
-	if (!p) {
-		swap_slot_unclaim(e);
+	if (!swap_slot_claim(e, &busy)) {
+		page_put(p);
 		return NULL;
 	}
 	page_set_private(p, PG_LOCKED);
@@ -173,7 +172,7 @@ struct page *swap_read(swp_entry_t e, bool ahead)
 
 	if (nr > 1 && nr_free_pages() < 8 * nr)
 		nr = 1;
-	for (int tries = 0; tries < 100; tries++) {
+	for (unsigned tries = 0;; tries++) {
 		struct page *p = swap_cache_get(e);
 		bool busy;
 
@@ -190,9 +189,13 @@ struct page *swap_read(swp_entry_t e, bool ahead)
 		}
 		if (!busy)
 			return NULL;			/* the entry is gone */
-		cond_resched();				/* somebody is just putting it there, or taking it away */
+		if (tries < 10) {			/* somebody is just putting it there, or taking it away */
+			cond_resched();
+		} else {
+			task_set_state(TASK_UNINTERRUPTIBLE);
+			schedule_timeout(NSEC_PER_MSEC);
+		}
 	}
-	return NULL;
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------------- */

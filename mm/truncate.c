@@ -58,6 +58,8 @@ static void zero_part(struct address_space *m, pgoff_t index, unsigned from, uns
 {
 	struct page *p;
 
+	if (!read && (m->flags & MAPPING_NO_WRITEBACK) && xa_load(&m->pages, index))
+		read = true;			/* it may be in swap */
 	if (read) {
 		if (filemap_grab(m, index, &p))
 			return;
