@@ -160,7 +160,7 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		terminal_size(&ws);
 		add_field(&m, FIELD_TTY, &ws, sizeof(ws));
 	}
-	if (!o->quiet || o->json_file || o->massif_file)
+	if (!o->quiet || o->json_file || o->massif_file || o->html_file)
 		wanted = WANT_LEDGER | (o->mem_bytes >= TIMELINE_RAM || o->massif_file ? WANT_TIMELINE : 0);
 	if (o->audit)
 		wanted |= WANT_AUDIT;

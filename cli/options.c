@@ -28,6 +28,7 @@ enum {
 	OPT_INITRD_EXTRA,
 	OPT_LOG,
 	OPT_MASSIF,
+	OPT_HTML,
 	OPT_AUDIT,
 	OPT_ROOT,
 	OPT_DISK,
@@ -65,6 +66,7 @@ static const struct option long_options[] = {
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"swap", required_argument, NULL, OPT_SWAP},
+	{"html", required_argument, NULL, OPT_HTML},
 	{"massif", required_argument, NULL, OPT_MASSIF},
 	{"audit", no_argument, NULL, OPT_AUDIT},
 	{"root", no_argument, NULL, OPT_ROOT},
@@ -117,6 +119,7 @@ static const char help_text[] =
 	"What is reported\n"
 	"  -q, --quiet            no report\n"
 	"      --json FILE        the report as JSON\n"
+	"      --html FILE        the report as one page with a plot\n"
 	"      --massif FILE      memory over time, for ms_print and massif-visualizer\n"
 	"      --audit            let the kernel recount all of its memory at the end and compare\n"
 	"      --log FILE         the guest kernel's log\n"
@@ -342,6 +345,9 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_JSON:
 		o->json_file = optarg;
+		break;
+	case OPT_HTML:
+		o->html_file = optarg;
 		break;
 	case OPT_MASSIF:
 		o->massif_file = optarg;

@@ -46,7 +46,7 @@ struct options {
 	bool mem_chosen;
 	unsigned int cpus;
 	const char *machine, *cpu_model, *kernel, *initrd, *initrd_extra, *append;
-	const char *json_file, *massif_file, *log_file, *rootfs;
+	const char *json_file, *massif_file, *html_file, *log_file, *rootfs;
 	enum accel_wish accel;
 	double timeout_s, watchdog_s;
 	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit;
@@ -218,6 +218,7 @@ bool timeline_parse(struct timeline *t, const char *text); /* false: there is no
 void timeline_free(struct timeline *t);
 const struct snap *timeline_peak(const struct timeline *t);
 void timeline_plot(FILE *to, const struct timeline *t, const struct ledger *l);
+bool html_write(const struct options *o, const struct accel_choice *a, const struct run_result *r);
 bool massif_write(const struct options *o, const struct run_result *r);
 const char *account_words(const char *name);
 

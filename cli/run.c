@@ -49,6 +49,8 @@ static void report(const struct options *o, const struct accel_choice *accel, co
 		report_print(stderr, o, accel, r);
 	if (o->json_file)
 		report_json(o, accel, r);
+	if (o->html_file)
+		html_write(o, accel, r);
 	if (o->massif_file)
 		massif_write(o, r);
 }
