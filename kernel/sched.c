@@ -410,9 +410,13 @@ static void switch_tasks(struct rq *rq, struct task *prev, struct task *next, kt
 		clear_bit(rq->cpu, &idle_mask);
 	if (next != rq->idle && rq->hw_deadline > now + 2 * TICK_NSEC)
 		sched_timer_program(now + TICK_NSEC);
+	/*
+	 * Until `current` is next, a flush that arrives would take this CPU for an idle one and load the kernel's root under
+	 * next's feet (flush_remote), so nothing may interrupt from here on.
+	 */
+	irq_disable();
 	if (!(next->mm && next->mm == prev->mm))
 		mm_switch(prev, next);
-	irq_disable();
 	prev = switch_to(prev, next);
 	finish_switch(prev);
 }
