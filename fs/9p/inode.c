@@ -287,7 +287,7 @@ static int p9_revalidate(struct dentry *d)
 
 	if (!i)
 		return ktime_get() - (ktime_t)(uintptr_t)d->priv < s->name_ttl;
-	if (!i->nlink)
+	if (!i->nlink || p9_i(i)->stale_fid)	/* a lookup brings a fid by a name that exists */
 		return 0;
 	if (p9_i(i)->fid == READ_ONCE(p9_i(i)->rfid))
 		return ktime_get() - READ_ONCE(p9_i(i)->attr_time) < s->name_ttl || name_still_is(d, i);
