@@ -134,7 +134,7 @@ static int write_back(struct inode *i)
 		pi->srv_mtime_nsec = a.mtime_nsec;
 		pi->attr_time = ktime_get();
 		i->blocks = a.blocks;
-		i->mtime = (struct timespec_k){ a.mtime_sec, a.mtime_nsec };
+		i->mtime = p9_time(a.mtime_sec, a.mtime_nsec);
 	}
 	return err;
 }

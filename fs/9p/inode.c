@@ -23,9 +23,15 @@
 
 /* ---- attributes ---- */
 
-static struct timespec_k make_time(u64 sec, u64 nsec)
+/* The server's clock may run a little ahead of ours; make(1) and others complain of files from the future. */
+struct timespec_k p9_time(u64 sec, u64 nsec)
 {
-	return (struct timespec_k){ .sec = sec, .nsec = min(nsec, (u64)NSEC_PER_SEC - 1) };
+	struct timespec_k t = { .sec = sec, .nsec = min(nsec, (u64)NSEC_PER_SEC - 1) }, now = time_now_k();
+	s64 ahead = t.sec - now.sec;
+
+	if ((ahead == 0 && t.nsec > now.nsec) || ahead == 1)
+		return now;
+	return t;
 }
 
 static bool server_data_changed(const struct p9_inode *pi, const struct p9_attr *a)
@@ -52,8 +58,8 @@ static void apply_metadata(struct inode *i, const struct p9_attr *a)
 	i->nlink = a->nlink;
 	i->rdev = p9_rdev_to_dev(a->rdev);
 	i->blocks = a->blocks;
-	i->ctime = make_time(a->ctime_sec, a->ctime_nsec);
-	i->atime = make_time(a->atime_sec, a->atime_nsec);
+	i->ctime = p9_time(a->ctime_sec, a->ctime_nsec);
+	i->atime = p9_time(a->atime_sec, a->atime_nsec);
 }
 
 /* The file was changed on the server: its old pages must not be seen any more, mapped ones neither. */
@@ -61,7 +67,7 @@ static bool apply_contents(struct inode *i, const struct p9_attr *a)
 {
 	if (!rwsem_write_trylock(&i->rwsem))
 		return false;
-	i->mtime = make_time(a->mtime_sec, a->mtime_nsec);
+	i->mtime = p9_time(a->mtime_sec, a->mtime_nsec);
 	if ((loff_t)a->size != i->data.size)
 		filemap_truncate(&i->data, a->size);
 	if (i->data.nr_pages)
@@ -78,14 +84,14 @@ static void apply_attr(struct inode *i, const struct p9_attr *a)
 	if (pi->wrote || pi->size_ahead || atomic_read(&pi->writers)) {
 		remember(pi, a);	/* we are the writer: size and mtime are our own */
 		if (!pi->size_ahead && !atomic_read(&pi->writers)) {
-			i->mtime = make_time(a->mtime_sec, a->mtime_nsec);
+			i->mtime = p9_time(a->mtime_sec, a->mtime_nsec);
 			pi->wrote = false;
 		}
 		return;
 	}
 	if (server_data_changed(pi, a)) {
 		if (!S_ISREG(i->mode)) {
-			i->mtime = make_time(a->mtime_sec, a->mtime_nsec);
+			i->mtime = p9_time(a->mtime_sec, a->mtime_nsec);
 			i->data.size = a->size;
 		} else if (!apply_contents(i, a)) {
 			return;
@@ -148,7 +154,7 @@ static int inode_make(struct super_block *sb, u32 fid, const struct p9_attr *a, 
 	i->priv = pi;
 	i->ino = a->qid.path;
 	apply_metadata(i, a);
-	i->mtime = make_time(a->mtime_sec, a->mtime_nsec);
+	i->mtime = p9_time(a->mtime_sec, a->mtime_nsec);
 	i->data.size = a->size;
 	remember(pi, a);
 	set_ops(i);
@@ -511,8 +517,8 @@ static void rebase(struct inode *i)
 	remember(pi, &a);
 	i->blocks = a.blocks;
 	if (!pi->size_ahead)
-		i->mtime = make_time(a.mtime_sec, a.mtime_nsec);
-	i->ctime = make_time(a.ctime_sec, a.ctime_nsec);
+		i->mtime = p9_time(a.mtime_sec, a.mtime_nsec);
+	i->ctime = p9_time(a.ctime_sec, a.ctime_nsec);
 }
 
 static int p9_setattr_op(struct inode *i, const struct iattr *a)

@@ -72,6 +72,7 @@ int p9_refresh(struct inode *i, ktime_t ttl) must_check;
 /* Make sure there is an open fid for reading or writing. */
 int p9_open_fid(struct inode *i, bool write) must_check;
 void p9_drop_wfid(struct inode *i);
+struct timespec_k p9_time(u64 sec, u64 nsec);
 
 ssize_t p9_getxattr(struct inode *i, const char *name, void *buf, size_t n);
 int p9_setxattr(struct inode *i, const char *name, const void *buf, size_t n, int flags);
