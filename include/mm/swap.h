@@ -1,5 +1,6 @@
 /*
  * swap.h - swap entries as they stand in page tables and the page cache, and the areas behind them.
+ * Border: open to arch.
  *
  * A non-present, non-zero page-table entry holds a swp_entry_t: a type (which area, or one of the special
  * kinds below) and an offset. The encoding in a pte is <arch/pgtable.h>'s.

@@ -30,6 +30,7 @@ static const char *cgroup2(void)
 			close(fd);
 		}
 	}
+	umount2("cg", MNT_DETACH);
 	base[0] = '\0';
 	return NULL;
 }
