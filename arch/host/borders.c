@@ -7,6 +7,7 @@
 #include <arch/upcalls.h>
 #include <kernel/cred.h>
 #include <kernel/panic.h>
+#include <kernel/psi.h>
 #include <kernel/random.h>
 #include <kernel/workqueue.h>
 #include <lib/random.h>
@@ -29,6 +30,10 @@ void host_use_mm(struct mm *mm)
 	current->mm = mm;
 	mm_activate(mm);
 }
+
+/* Nobody measures stalls here. */
+void psi_memstall_enter(void) { }
+void psi_memstall_leave(void) { }
 
 /* ---- files -------------------------------------------------------------------------------------------------------- */
 
