@@ -6,7 +6,10 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/lru.h>
+#include <kernel/irq.h>
+#include <kernel/psi.h>
 #include <mm/memblock.h>
+#include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/vmalloc.h>
 #include "../host.h"
@@ -42,3 +45,13 @@ int ledger_audit(struct text *out)
 	text_puts(out, "audit: ok\n");
 	return 0;
 }
+
+/* Parts that need more than an allocator. */
+void ledger_snapshot(void);
+void ledger_snapshot(void) { }
+int memcg_count;
+bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order) { return true; }
+void psi_memstall_enter(void) { }
+void psi_memstall_leave(void) { }
+int deferred_register(const char *name, irq_deferred_fn fn, void *arg) { return 0; }
+void deferred_raise(int slot) { }
