@@ -54,7 +54,8 @@ static struct list walkers = LIST_INIT(walkers);
 
 void audit_register(struct audit_walker *w)
 {
-	list_append(&walkers, &w->link);
+	if (!w->link.next)		/* the host build may start mm/ more than once in a process */
+		list_append(&walkers, &w->link);
 }
 
 static void mismatch(struct audit *a, const char *what, const char *which, long counted, long found)
