@@ -199,12 +199,17 @@ TEST(meminfo_identities)
 			t_fail(__LINE__, "no %s", keys[i]);
 	long d = t_proc("/proc/meminfo", "SReclaimable") + t_proc("/proc/meminfo", "SUnreclaim") - slab;
 	CHECK(labs(d) < 2000);
-	long a = t_proc("/proc/meminfo", "AnonPages"), b;
-	char *p = t_anon(2048);
-	memset(p, 1, 2048 * PG);
-	b = t_proc("/proc/meminfo", "AnonPages");
-	CHECK(b - a > 7000 && b - a < 10000);
-	munmap(p, 2048 * PG);
+	long grown = 0;
+	/* The whole machine's number: others may move it, too, so it must fit once in a while. */
+	for (int i = 0; i < 50 && (grown < 7000 || grown > 10000); i++) {
+		long a = t_proc("/proc/meminfo", "AnonPages");
+		char *p = t_anon(2048);
+
+		memset(p, 1, 2048 * PG);
+		grown = t_proc("/proc/meminfo", "AnonPages") - a;
+		munmap(p, 2048 * PG);
+	}
+	CHECK(grown >= 7000 && grown <= 10000);
 }
 
 TEST(getrandom_call)
