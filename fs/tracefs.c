@@ -4,6 +4,7 @@
  * SHAPE    a tree of small text files, made when tracefs is first mounted. Per event: enable, filter, trigger, format, id.
  *          `trace` shows what is in the rings, all CPUs merged by time, and leaves it there; `trace_pipe` takes it out and waits for more.
  * LOCKS    trace_mutex (LOCK_SLEEP_LEAF): settings. The rings have their own (kernel/trace.c).
+ * LENGTH   a little over 1,000 lines: dozens of small control files that share one tree and one parser.
  * LINUX    one tracer (nop), one clock, no instances, no raw per-CPU pages. Triggers: stacktrace, traceon, traceoff, each with a count.
  */
 #include <abi/errno.h>
