@@ -33,6 +33,9 @@ setup_list() {
 		gawk			gawk
 		free			procps
 		perl			perl
+		valgrind		valgrind
+		smem			smem
+		lsmod			kmod
 		/usr/lib/gcc/x86_64-linux-gnu/12/32/libgcc.a	gcc-multilib
 	END
 	return 0
