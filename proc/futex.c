@@ -21,6 +21,7 @@
 #include <linux/futex.h>
 #include <linux/time_types.h>
 #include <mm/mm.h>
+#include <mm/slab.h>
 #include <mm/uaccess.h>
 #include "internal.h"
 
@@ -198,40 +199,47 @@ static void dequeue(struct waiter *w)
 	}
 }
 
-/* Queue w if the word still is `val`. 0: queued. -EAGAIN: another value. -EFAULT, -EINVAL. */
-static int wait_setup(struct waiter *w, u32 __user *uaddr, bool shared, u32 val)
+/* Queue w if the word still is `val`. 0: queued. -EAGAIN: another value. -EFAULT: not there at the moment. -EINVAL. */
+static inline int try_queue(struct waiter *w, u32 __user *uaddr, bool shared, u32 val)
 {
 	struct bucket *b;
 	u32 now;
 	int err;
 
 	w->task = current;
-	for (;;) {
-		err = get_key(uaddr, shared, false, &w->key, &w->ref);
-		if (err)
-			return err;
-		b = bucket_of(&w->key);
-		bucket_lock(b);
-		/* On the list before the look at the word: a waker that finds the list empty takes no lock (F1). */
-		w->bucket = b;
-		list_append(&b->waiters, &w->link);
-		smp_mb();
-		err = read_word(&now, uaddr);
-		if (!err && now == val)
-			break;
+	err = get_key(uaddr, shared, false, &w->key, &w->ref);
+	if (err)
+		return err;
+	b = bucket_of(&w->key);
+	bucket_lock(b);
+	/* On the list before the look at the word: a waker that finds the list empty takes no lock (F1). */
+	w->bucket = b;
+	list_append(&b->waiters, &w->link);
+	smp_mb();
+	err = read_word(&now, uaddr);
+	if (!err && now != val)
+		err = -EAGAIN;
+	if (err) {
 		list_remove(&w->link);
 		w->bucket = NULL;
-		spin_unlock(&b->lock);
+	}
+	spin_unlock(&b->lock);
+	if (err)
 		put_key(w->ref);
-		if (!err)
-			return -EAGAIN;
+	return err;
+}
+
+/* The same, with the word read in if need be. -EFAULT: it cannot be. */
+static int wait_setup(struct waiter *w, u32 __user *uaddr, bool shared, u32 val)
+{
+	int err;
+
+	while ((err = try_queue(w, uaddr, shared, val)) == -EFAULT) {
 		err = fault_in_word(uaddr, false);
 		if (err)
 			return err;
 	}
-	task_set_state(TASK_INTERRUPTIBLE);
-	spin_unlock(&b->lock);
-	return 0;
+	return err;
 }
 
 /* deadline: monotonic, KTIME_MAX: none. 0, -ETIMEDOUT, -ERESTARTSYS, -EAGAIN … */
@@ -246,6 +254,7 @@ static long futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t deadline
 	err = wait_setup(&w, uaddr, shared, val);
 	if (err)
 		return err;
+	task_set_state(TASK_INTERRUPTIBLE);
 	for (;;) {
 		if (!READ_ONCE(w.bucket))
 			break;
@@ -267,6 +276,101 @@ static long futex_wait(u32 __user *uaddr, bool shared, u32 val, ktime_t deadline
 		dequeue(&w);
 	put_key(w.ref);
 	return err;
+}
+
+/* ---- wait for one of several (futex_waitv) ---- */
+
+struct vector {
+	struct waiter		*waiters;
+	struct futex_waitv	*words;
+	unsigned		nr;
+};
+
+/* Take all waiters before `nr` off their lists. The index of one that had been woken, or -1. */
+static int vector_dequeue(struct vector *v, unsigned nr)
+{
+	int woken = -1;
+
+	for (unsigned i = 0; i < nr; i++) {
+		struct waiter *w = &v->waiters[i];
+
+		if (!READ_ONCE(w->bucket))
+			woken = (int)i;
+		else
+			dequeue(w);
+		put_key(w->ref);
+	}
+	return woken;
+}
+
+/* Queue all. 0; 1: *woken says which one was woken meanwhile; -EAGAIN, -EFAULT, -EINVAL, with none queued. */
+static int vector_setup(struct vector *v, int *woken)
+{
+	unsigned i = 0;
+
+	while (i < v->nr) {
+		const struct futex_waitv *f = &v->words[i];
+		u32 __user *uaddr = (u32 __user *)f->uaddr;
+		int err = try_queue(&v->waiters[i], uaddr, !(f->flags & FUTEX_PRIVATE_FLAG), (u32)f->val);
+
+		if (!err) {
+			i++;
+			continue;
+		}
+		*woken = vector_dequeue(v, i);
+		if (*woken >= 0)
+			return 1;
+		if (err == -EFAULT)
+			err = fault_in_word(uaddr, false);
+		if (err)
+			return err;
+		i = 0;
+	}
+	return 0;
+}
+
+static bool vector_woken(const struct vector *v)
+{
+	for (unsigned i = 0; i < v->nr; i++)
+		if (!READ_ONCE(v->waiters[i].bucket))
+			return true;
+	return false;
+}
+
+/* Sleep until one is woken: its index. -ETIMEDOUT, -ERESTARTSYS, -EAGAIN … */
+static long vector_wait(struct vector *v, ktime_t deadline)
+{
+	bool timed_out = false;
+	int woken, err;
+
+	err = vector_setup(v, &woken);
+	if (err)
+		return err > 0 ? woken : err;
+	for (;;) {
+		task_set_state(TASK_INTERRUPTIBLE);
+		if (vector_woken(v) || timed_out || signal_pending())
+			break;
+		timed_out = schedule_hrtimeout(deadline) == 0;
+	}
+	task_set_state(TASK_RUNNING);
+	woken = vector_dequeue(v, v->nr);
+	if (woken >= 0)
+		return woken;
+	return timed_out ? -ETIMEDOUT : -ERESTARTSYS;
+}
+
+static int vector_import(struct vector *v, const struct futex_waitv __user *from)
+{
+	if (copy_from_user(v->words, from, v->nr * sizeof(*from)))
+		return -EFAULT;
+	for (unsigned i = 0; i < v->nr; i++) {
+		const struct futex_waitv *f = &v->words[i];
+
+		if ((f->flags & ~(u32)(FUTEX_32 | FUTEX_PRIVATE_FLAG)) || !(f->flags & FUTEX_32) || f->__reserved)
+			return -EINVAL;
+		v->waiters[i].bitset = FUTEX_BITSET_MATCH_ANY;
+	}
+	return 0;
 }
 
 /* ---- requeue ---- */
@@ -528,6 +632,35 @@ SYSCALL(futex, u32 __user *uaddr, int op, u32 val, const struct __kernel_timespe
 		return futex_wake_op(uaddr, uaddr2, shared, (int)val, val2, val3);
 	}
 	return -ENOSYS;
+}
+
+SYSCALL(futex_waitv, const struct futex_waitv __user *words, unsigned nr, unsigned flags,
+	const struct __kernel_timespec __user *utime, int clock)
+{
+	struct __kernel_timespec ts;
+	ktime_t deadline = KTIME_MAX;
+	struct vector v = { .nr = nr };
+	long err;
+
+	if (flags || !nr || nr > FUTEX_WAITV_MAX || !words)
+		return -EINVAL;
+	if (utime) {
+		if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
+			return -EINVAL;
+		if (get_user_struct(&ts, utime))
+			return -EFAULT;
+		deadline = deadline_from(&ts, FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0));
+		if (deadline < 0)
+			return -EINVAL;
+	}
+	v.waiters = kcalloc(nr, sizeof(*v.waiters), GFP_KERNEL);
+	v.words = kcalloc(nr, sizeof(*v.words), GFP_KERNEL);
+	err = v.waiters && v.words ? vector_import(&v, words) : -ENOMEM;
+	if (!err)
+		err = vector_wait(&v, deadline);
+	kfree(v.words);
+	kfree(v.waiters);
+	return err;
 }
 
 /* ---- robust lists: locks that their owner took with it ---- */

@@ -273,3 +273,98 @@ TEST(clear_child_tid)
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(tid_word, 99);
 }
+
+/* ---- futex_waitv ---- */
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+struct word {
+	uint64_t val, uaddr;
+	uint32_t flags, reserved;
+};
+#define WAITV_32 2
+#define WAITV_PRIVATE 128
+
+static long waitv(struct word *w, unsigned n, struct timespec *until, int clock)
+{
+	return syscall(SYS_futex_waitv, w, n, 0, until, clock);
+}
+
+static uint32_t three[3];
+
+static void *waits_for_three(void *arg)
+{
+	struct word w[3];
+
+	for (int i = 0; i < 3; i++)
+		w[i] = (struct word){ 0, (uintptr_t)&three[i], WAITV_32 | WAITV_PRIVATE, 0 };
+	return (void *)waitv(w, 3, NULL, 0);
+}
+
+TEST(waitv_says_which_one)
+{
+	for (int i = 0; i < 3; i++) {
+		pthread_t t;
+		void *got;
+
+		pthread_create(&t, NULL, waits_for_three, NULL);
+		while (!syscall(SYS_futex, &three[i], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0))
+			sched_yield();
+		pthread_join(t, &got);
+		EXPECT_EQ((long)got, i);
+	}
+}
+
+TEST(waitv_shared_between_processes)
+{
+	uint32_t *m = t_map(1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+	struct word w[2] = { { 0, (uintptr_t)m, WAITV_32, 0 }, { 0, (uintptr_t)(m + 1), WAITV_32, 0 } };
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit((int)waitv(w, 2, NULL, 0));
+	while (!syscall(SYS_futex, m + 1, FUTEX_WAKE, 1, NULL, NULL, 0))
+		sched_yield();
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(WEXITSTATUS(status), 1);
+	munmap(m, PG);
+}
+
+TEST(waitv_times_out_and_refuses)
+{
+	struct word w[2] = { { 0, (uintptr_t)&three[0], WAITV_32, 0 }, { 0, (uintptr_t)&three[1], WAITV_32, 0 } };
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += 20000000;
+	if (ts.tv_nsec >= 1000000000)
+		ts.tv_sec++, ts.tv_nsec -= 1000000000;
+	EXPECT_ERR(waitv(w, 2, &ts, CLOCK_MONOTONIC), ETIMEDOUT);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	EXPECT_ERR(waitv(w, 2, &ts, CLOCK_REALTIME), ETIMEDOUT);
+	EXPECT_ERR(waitv(w, 2, &ts, CLOCK_BOOTTIME), EINVAL);
+	ts.tv_nsec = 1000000000;
+	EXPECT_ERR(waitv(w, 2, &ts, CLOCK_MONOTONIC), EINVAL);
+	EXPECT_ERR(waitv(w, 2, (void *)8, CLOCK_MONOTONIC), EFAULT);
+	w[1].val = 5;
+	EXPECT_ERR(waitv(w, 2, NULL, 0), EAGAIN);
+	w[1].val = 0;
+	EXPECT_ERR(waitv(w, 0, NULL, 0), EINVAL);
+	EXPECT_ERR(waitv(w, 129, NULL, 0), EINVAL);
+	EXPECT_ERR(waitv(NULL, 1, NULL, 0), EINVAL);
+	EXPECT_ERR(waitv((void *)8, 1, NULL, 0), EFAULT);
+	EXPECT_ERR(syscall(SYS_futex_waitv, w, 2, 1, NULL, 0), EINVAL);
+	w[0].flags = WAITV_PRIVATE;		/* no size */
+	EXPECT_ERR(waitv(w, 1, NULL, 0), EINVAL);
+	w[0].flags = WAITV_32 | 64;
+	EXPECT_ERR(waitv(w, 1, NULL, 0), EINVAL);
+	w[0].flags = WAITV_32, w[0].reserved = 1;
+	EXPECT_ERR(waitv(w, 1, NULL, 0), EINVAL);
+	w[0].reserved = 0, w[0].uaddr++;
+	EXPECT_ERR(waitv(w, 1, NULL, 0), EINVAL);
+	w[0].uaddr = 8;
+	EXPECT_ERR(waitv(w, 1, NULL, 0), EFAULT);
+}
