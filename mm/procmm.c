@@ -47,7 +47,6 @@ static const char *area_name(struct vma *v)
 /* The line of maps, which also heads each block of smaps. */
 static void report_header(struct vma *v, struct text *out)
 {
-	size_t line = out->len;
 	u32 major = 0, minor = 0;
 	u64 ino = 0;
 	const char *name;
@@ -62,16 +61,11 @@ static void report_header(struct vma *v, struct text *out)
 		    (unsigned long long)ino);
 	name = v->file && !(v->ops && v->ops->name) ? NULL : area_name(v);
 	if (v->file || name)
-		while (out->len - line < NAME_COLUMN && !out->cut)
-			text_putc(out, ' ');
+		text_pad_to(out, NAME_COLUMN);
 	if (name)
 		text_puts(out, name);
 	else if (v->file)
 		file_path_text(v->file, out);
-	else if (v->name) {
-		text_pad_to(out, NAME_COLUMN);
-		text_printf(out, "[anon:%s]", v->name);
-	}
 	text_putc(out, '\n');
 }
 
@@ -211,15 +205,13 @@ static void report_rollup(struct mm *mm, struct text *out)
 {
 	struct vma *first = vma_first(mm), *last = first;
 	struct smaps s = { 0 };
-	size_t line = out->len;
 
 	for (struct vma *v = first; v; v = vma_next(v)) {
 		smaps_area(&s, v);
 		last = v;
 	}
 	text_printf(out, "%08lx-%08lx ---p 00000000 00:00 0 ", first ? first->start : 0, last ? last->end : 0);
-	while (out->len - line < NAME_COLUMN && !out->cut)
-		text_putc(out, ' ');
+	text_pad_to(out, NAME_COLUMN);
 	text_puts(out, "[rollup]\n");
 	smaps_body(out, &s, true);
 }

@@ -222,29 +222,14 @@ struct vma *vma_dup(const struct vma *v)
 	*d = *v;
 	d->anon_vma = NULL;
 	list_init(&d->anon_link);
-	if (d->name && !(d->flags & VM_SPECIAL_NAME)) {
-		d->name = kstrdup(v->name, GFP_KERNEL);
-		if (!d->name) {
-			slab_free(vma_cache, d);
-			return NULL;
-		}
-	}
 	if (d->file)
 		vma_file_get(d->file);
 	return d;
 }
 
-void vma_rename(struct vma *v, const char *name)
-{
-	if (v->name && !(v->flags & VM_SPECIAL_NAME))
-		kfree(v->name);
-	v->name = name;
-}
-
 void vma_free(struct vma *v)
 {
 	anon_vma_unlink(v);
-	vma_rename(v, NULL);
 	if (v->file) {
 		v->next = v->mm->dead;
 		v->mm->dead = v;
@@ -401,16 +386,11 @@ void vma_key_of(const struct vma *v, struct vma_key *k)
 			       .anon_vma = v->anon_vma, .pgoff = v->pgoff, .name = v->name };
 }
 
-static bool same_name(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 static bool vma_matches(const struct vma *v, const struct vma_key *k, pgoff_t pgoff)
 {
 	return v->flags == k->flags && v->file == k->file && v->mapping == k->mapping && v->ops == k->ops &&
 	       v->priv == k->priv && v->pgoff == pgoff &&
-	       (v->anon_vma == k->anon_vma || !v->anon_vma || !k->anon_vma) && same_name(v->name, k->name);
+	       (v->anon_vma == k->anon_vma || !v->anon_vma || !k->anon_vma) && v->name == k->name;
 }
 
 static void vma_absorb(struct mm *mm, struct vma *survivor, struct vma *gone)

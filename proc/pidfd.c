@@ -86,6 +86,26 @@ int pidfd_to_pid(int fd)
 	return pid;
 }
 
+int pidfd_task(int fd, struct task **out)
+{
+	struct file *f = fd_get(fd);
+	struct process *p;
+	int err = -EBADF;
+
+	if (!f)
+		return err;
+	if (f->ops == &pidfd_ops) {
+		p = f->priv;
+		spin_lock(&tasklist_lock);
+		err = process_find_locked(p->pid) == p ? 0 : -ESRCH;
+		if (!err)
+			*out = task_get(p->leader);
+		spin_unlock(&tasklist_lock);
+	}
+	file_put(f);
+	return err;
+}
+
 /* pidfd_send_signal takes an open /proc/PID too, as it did before there were pidfds. 0, -EBADF, -ESRCH. */
 static int signal_target(int fd, struct process **out)
 {

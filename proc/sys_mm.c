@@ -3,6 +3,7 @@
  *
  * SOURCE      mmap(2), mremap(2), process_vm_readv(2), process_madvise(2), pkey_alloc(2)
  */
+#include <abi/capability.h>
 #include <abi/mman.h>
 #include <fs/fs.h>
 #include <kernel/cred.h>
@@ -257,6 +258,64 @@ SYSCALL(process_vm_writev, int pid, const void __user *lvec, unsigned long nr_lo
 	unsigned long nr_remote, unsigned long flags)
 {
 	return process_vm_rw(pid, lvec, nr_local, rvec, nr_remote, flags, true);
+}
+
+/* Advice that one process may give about another: it changes when pages are there, never what they hold. */
+static bool advice_for_others(int advice)
+{
+	return advice == MADV_COLD || advice == MADV_PAGEOUT || advice == MADV_WILLNEED;
+}
+
+/* Bytes advised on before the first error, or that error. */
+static ssize_t advise_each(struct mm *mm, const struct iovec_user *iov, unsigned nr, int advice)
+{
+	ssize_t done = 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < nr && !err; i++) {
+		err = mm_madvise(mm, (vaddr_t)iov[i].base, iov[i].len, advice);
+		if (!err)
+			done += (ssize_t)iov[i].len;
+	}
+	return done ? done : err;
+}
+
+/* Of another process: the right to see its memory, and CAP_SYS_NICE, for it may become slower. */
+static long advise_process(int fd, const struct iovec_user *iov, unsigned nr, int advice)
+{
+	struct task *t = NULL;
+	struct mm *mm = NULL;
+	long err = pidfd_task(fd, &t);
+
+	if (err)
+		return err;
+	err = advice_for_others(advice) ? remote_mm(t, &mm) : -EINVAL;
+	if (err == -EPERM)
+		err = -EACCES;
+	if (!err && !capable(CAP_SYS_NICE))
+		err = -EPERM;
+	if (!err)
+		err = advise_each(mm, iov, nr, advice);
+	if (mm)
+		mm_put(mm);
+	task_put(t);
+	return err;
+}
+
+SYSCALL(process_madvise, int fd, const void __user *vec, unsigned long nr, int advice, unsigned flags)
+{
+	struct iovec_user fast[IOV_FAST], *iov = NULL;
+	struct io_iter it;
+	ssize_t n;
+
+	if (flags)
+		return -EINVAL;
+	n = io_iter_import(vec, nr, fast, &iov, &it);
+	if (n >= 0)
+		n = advise_process(fd, iov, (unsigned)nr, advice);
+	if (iov && iov != fast)
+		kfree(iov);
+	return n;
 }
 
 /* ---- NUMA policy on a machine of one node ---- */

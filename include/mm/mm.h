@@ -82,7 +82,7 @@ struct vma {
 	struct list		anon_link;	/* in anon_vma->vmas, LOCK_ANON_VMA */
 	struct rb_node		i_mmap_node;	/* in mapping->i_mmap, LOCK_I_MMAP */
 	pgoff_t			i_mmap_last;	/* interval-tree augment: largest last index of the subtree */
-	const char		*name;		/* static with VM_SPECIAL_NAME, else PR_SET_VMA_ANON_NAME's, kmalloc'ed; or NULL */
+	const char		*name;		/* with VM_SPECIAL_NAME: what maps shows; static */
 };
 
 enum mm_counter { MM_FILE, MM_ANON, MM_SWAP, MM_SHMEM, NR_MM_COUNTERS };
@@ -238,7 +238,6 @@ int mm_report_maps(struct mm *mm, struct text *out);		/* /proc/PID/maps */
 int mm_report_smaps(struct mm *mm, struct text *out, bool rollup);
 ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to);	/* /proc/PID/pagemap */
 int mm_clear_refs(struct mm *mm, int what);
-int mm_set_anon_name(struct mm *mm, vaddr_t start, size_t len, char *name);	/* PR_SET_VMA_ANON_NAME; consumes name */
 unsigned long mm_committed_pages(void);			/* Committed_AS */
 unsigned long mm_commit_limit(void);
 extern int sysctl_overcommit_memory, sysctl_overcommit_ratio;
