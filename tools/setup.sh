@@ -33,6 +33,8 @@ setup_list() {
 		gawk			gawk
 		free			procps
 		perl			perl
+		/usr/lib/python3.11/test/test_mmap.py	libpython3.11-testsuite
+		/sbin/e2fsck		e2fsprogs
 		valgrind		valgrind
 		smem			smem
 		lsmod			kmod

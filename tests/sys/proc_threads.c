@@ -233,15 +233,15 @@ TEST(cancel)
 TEST(proc_task_lists_them)
 {
 	pthread_t t[3];
-	long n;
 
+	/* A thread that an earlier case joined may still be on its way out. */
+	WAIT_FOR(t_proc("/proc/self/status", "Threads") == 1);
 	sem_init(&sem, 0, 0);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&t[i], NULL, canceled, NULL);
 	for (int i = 0; i < 3; i++)
 		sem_wait(&sem);
-	n = t_proc("/proc/self/status", "Threads");
-	EXPECT_EQ(n, 4);
+	EXPECT_EQ(t_proc("/proc/self/status", "Threads"), 4);
 	for (int i = 0; i < 3; i++) {
 		pthread_cancel(t[i]);
 		pthread_join(t[i], NULL);
