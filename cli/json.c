@@ -1,7 +1,11 @@
 /*
  * json.c - the report as JSON; docs/report-json.md describes it, and changes with it.
+ * WHY         it carries everything that any renderer shows (cli/report.h), so a run can be drawn again later.
+ * SHAPE       report_build(): run_result -> object. The kernel's texts come in through ledger.c and timeline.c, and
+ *             lines of names and numbers (sites, owners, processes, files) straight from here.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,47 +128,295 @@ static json_t *slabs(const struct ledger *l)
 	return list;
 }
 
-static json_t *holders(const struct holder *h, unsigned int n, uint64_t page)
+/* ---- the timeline: a table, and names once ---- */
+
+struct names {
+	json_t *list, *places; /* the texts; text -> place in the list */
+};
+
+static json_t *name_of(struct names *n, const char *name)
+{
+	json_t *at = json_object_get(n->places, name);
+
+	if (!at) {
+		at = json_integer((json_int_t)json_array_size(n->list));
+		json_array_append_new(n->list, text(name));
+		if (json_object_set_new(n->places, name, at) < 0) /* not UTF-8: the name stands there, unshared */
+			return json_integer((json_int_t)json_array_size(n->list) - 1);
+	}
+	return json_incref(at);
+}
+
+static json_t *holders(struct names *names, const struct holder *h, unsigned int n, uint64_t page)
 {
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < n; i++) {
-		json_t *j = json_object();
+		json_t *pair = json_array();
 
-		json_object_set_new(j, "name", text(h[i].name));
-		json_object_set_new(j, "bytes", number(h[i].frames * page));
-		json_array_append_new(list, j);
+		json_array_append_new(pair, name_of(names, h[i].name));
+		json_array_append_new(pair, number(h[i].frames * page));
+		json_array_append_new(list, pair);
 	}
 	return list;
 }
 
-static json_t *snapshot(const struct timeline *t, const struct snap *s, uint64_t page)
+static json_t *columns(char (*names)[32], unsigned int n)
 {
-	json_t *j = json_object(), *by = json_object();
+	json_t *list = json_array();
 
-	json_object_set_new(j, "time_ns", number(s->time_ns));
-	json_object_set_new(j, "used_bytes", number(s->used * page));
-	for (unsigned int i = 0; i < t->nr_names; i++)
-		json_object_set_new(by, t->names[i], number(s->frames[i] * page));
-	json_object_set_new(j, "accounts", by);
-	json_object_set_new(j, "owners", holders(s->owners, s->nr_owners, page));
-	json_object_set_new(j, "sites", holders(s->sites, s->nr_sites, page));
+	for (unsigned int i = 0; i < n; i++)
+		json_array_append_new(list, text(names[i]));
+	return list;
+}
+
+static json_t *row(const uint64_t *values, unsigned int n, uint64_t unit)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < n; i++)
+		json_array_append_new(list, number(values[i] * unit));
+	return list;
+}
+
+static json_t *table(json_t *columns_of, json_t *rows)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "columns", columns_of);
+	json_object_set_new(j, "rows", rows);
+	return j;
+}
+
+static json_t *timeline_object(struct timeline *t, uint64_t page)
+{
+	json_t *j = json_object(), *rows = json_array(), *owners = json_array(), *sites = json_array();
+	json_t *slab_rows = json_array(), *event_rows = json_array();
+	struct names names = {json_array(), json_object()};
+
+	for (size_t i = 0; i < t->nr_snaps; i++) {
+		const struct snap *s = &t->snaps[i];
+		json_t *r = row(s->frames, t->nr_names, page);
+
+		json_array_insert_new(r, 0, number(s->used * page));
+		json_array_insert_new(r, 0, number(s->time_ns));
+		json_array_append_new(rows, r);
+		json_array_append_new(owners, holders(&names, s->owners, s->nr_owners, page));
+		json_array_append_new(sites, holders(&names, s->sites, s->nr_sites, page));
+		json_array_append_new(slab_rows, row(s->slabs, t->nr_slabs, page));
+		json_array_append_new(event_rows, row(s->events, t->nr_events, 1));
+	}
+	json_object_set_new(j, "accounts", columns(t->names, t->nr_names));
+	json_object_set_new(j, "rows", rows);
+	json_object_set_new(j, "slabs", table(columns(t->slab_names, t->nr_slabs), slab_rows));
+	json_object_set_new(j, "events", table(columns(t->event_names, t->nr_events), event_rows));
+	json_object_set_new(j, "names", names.list);
+	json_object_set_new(j, "owners", owners);
+	json_object_set_new(j, "sites", sites);
+	json_decref(names.places);
 	return j;
 }
 
 static json_t *snapshots(const char *text_of_kernel, uint64_t page)
 {
-	json_t *list = json_array();
 	struct timeline t;
+	json_t *j = timeline_parse(&t, text_of_kernel) ? timeline_object(&t, page) : json_null();
 
-	if (timeline_parse(&t, text_of_kernel))
-		for (size_t i = 0; i < t.nr_snaps; i++)
-			json_array_append_new(list, snapshot(&t, &t.snaps[i], page));
 	timeline_free(&t);
+	return j;
+}
+
+/* ---- lines of the kernel's texts ---- */
+
+/* The next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
+static const char *next_line(const char *at, const char *word, char *line, size_t size)
+{
+	size_t len = strlen(word);
+
+	while (at && *at) {
+		size_t n = strcspn(at, "\n");
+		const char *here = at;
+
+		at += n + (at[n] == '\n');
+		if (n > len && !strncmp(here, word, len) && here[len] == ' ') {
+			snprintf(line, size, "%.*s", (int)(n - len - 1), here + len + 1);
+			return at;
+		}
+	}
+	return NULL;
+}
+
+/* Backslash and three octal digits stand for a byte. In place. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + s[3] - '0');
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = 0;
+}
+
+/* Live bytes by place before the program, to subtract. */
+static json_t *starts(const char *before)
+{
+	json_t *j = json_object();
+	char line[512], place[128], func[96];
+	uint64_t bytes;
+
+	while ((before = next_line(before, "site", line, sizeof(line))))
+		if (sscanf(line, "%127s %95s %" SCNu64, place, func, &bytes) == 3)
+			json_object_set_new(j, place, number(bytes));
+	return j;
+}
+
+static json_t *sites(const char *before, const char *after)
+{
+	json_t *list = json_array(), *start = starts(before);
+	char line[512], place[128], func[96];
+	uint64_t bytes, peak, calls;
+
+	while ((after = next_line(after, "site", line, sizeof(line)))) {
+		json_t *j, *was;
+
+		if (sscanf(line, "%127s %95s %" SCNu64 " %" SCNu64 " %" SCNu64, place, func, &bytes, &peak, &calls) != 5)
+			continue;
+		j = json_object();
+		was = json_object_get(start, place);
+		json_object_set_new(j, "place", text(place));
+		json_object_set_new(j, "function", text(func));
+		json_object_set_new(j, "start_bytes", was ? json_incref(was) : json_integer(0));
+		json_object_set_new(j, "end_bytes", number(bytes));
+		json_object_set_new(j, "peak_bytes", number(peak));
+		json_object_set_new(j, "calls", number(calls));
+		json_array_append_new(list, j);
+	}
+	json_decref(start);
 	return list;
 }
 
-static json_t *memory(const struct ledger *l, const char *timeline)
+static json_t *owners(const char *after, uint64_t page)
+{
+	json_t *list = json_array();
+	char line[512], kind[16], name[96];
+	uint64_t frames, slab;
+	int id;
+
+	while ((after = next_line(after, "owner", line, sizeof(line)))) {
+		json_t *j;
+
+		if (sscanf(line, "%15s %d %95s %" SCNu64 " %" SCNu64, kind, &id, name, &frames, &slab) != 5)
+			continue;
+		j = json_object();
+		unescape(name);
+		json_object_set_new(j, "kind", text(kind));
+		json_object_set_new(j, "id", json_integer(id));
+		json_object_set_new(j, "name", text(name));
+		json_object_set_new(j, "frame_bytes", number(frames * page));
+		json_object_set_new(j, "slab_bytes", number(slab));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+/* "process PID PPID NAME KEY VALUE ...", each followed by its mappings, "map BYTES NAME". */
+static void process_fields(json_t *j, char *rest)
+{
+	char *save = NULL;
+
+	for (char *key = strtok_r(rest, " ", &save), *value; key && (value = strtok_r(NULL, " ", &save));
+	     key = strtok_r(NULL, " ", &save))
+		json_object_set_new(j, key, number(strtoull(value, NULL, 10)));
+}
+
+static json_t *process(char *line)
+{
+	json_t *j;
+	char name[96];
+	int pid, ppid, at;
+
+	if (sscanf(line, "%d %d %95s %n", &pid, &ppid, name, &at) != 3)
+		return NULL;
+	j = json_object();
+	unescape(name);
+	json_object_set_new(j, "pid", json_integer(pid));
+	json_object_set_new(j, "ppid", json_integer(ppid));
+	json_object_set_new(j, "name", text(name));
+	process_fields(j, line + at);
+	json_object_set_new(j, "mappings", json_array());
+	return j;
+}
+
+static json_t *mapping(char *line)
+{
+	json_t *j;
+	uint64_t bytes;
+	int at = 0;
+
+	if (sscanf(line, "%" SCNu64 " %n", &bytes, &at) != 1 || !at)
+		return NULL;
+	j = json_object();
+	unescape(line + at);
+	json_object_set_new(j, "name", text(line + at));
+	json_object_set_new(j, "bytes", number(bytes));
+	return j;
+}
+
+static json_t *processes(const char *at)
+{
+	json_t *list = json_array(), *last = NULL, *j;
+
+	while (at && *at) {
+		size_t n = strcspn(at, "\n");
+		char line[1024];
+
+		snprintf(line, sizeof(line), "%.*s", (int)n, at);
+		at += n + (at[n] == '\n');
+		if (!strncmp(line, "process ", 8) && (j = process(line + 8))) {
+			json_array_append_new(list, j);
+			last = j;
+		} else if (!strncmp(line, "map ", 4) && last && (j = mapping(line + 4))) {
+			json_array_append_new(json_object_get(last, "mappings"), j);
+		}
+	}
+	return list;
+}
+
+/* "file KIND linked|deleted PAGES MAPPED DIRTY OWNER PATH", pages. */
+static json_t *files(const char *at, uint64_t page)
+{
+	json_t *list = json_array();
+	char line[4600], kind[16], state[16], owner[96];
+	uint64_t pages, mapped, dirty;
+	int path = 0;
+
+	while ((at = next_line(at, "file", line, sizeof(line)))) {
+		json_t *j;
+
+		if (sscanf(line, "%15s %15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %95s %n", kind, state, &pages, &mapped, &dirty,
+			   owner, &path) != 6)
+			continue;
+		j = json_object();
+		unescape(owner);
+		unescape(line + path);
+		json_object_set_new(j, "path", text(line + path));
+		json_object_set_new(j, "kind", text(kind));
+		json_object_set_new(j, "deleted", json_boolean(!strcmp(state, "deleted")));
+		json_object_set_new(j, "owner", text(strcmp(owner, "-") ? owner : ""));
+		json_object_set_new(j, "bytes", number(pages * page));
+		json_object_set_new(j, "mapped_bytes", number(mapped * page));
+		json_object_set_new(j, "dirty_bytes", number(dirty * page));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *memory(const struct ledger *l, const struct run_result *r)
 {
 	json_t *j = json_object();
 
@@ -180,30 +432,56 @@ static json_t *memory(const struct ledger *l, const char *timeline)
 			    json_integer(ledger_unaccounted_at_peak(l) * (json_int_t)l->page_size));
 	json_object_set_new(j, "accounts", accounts(l));
 	json_object_set_new(j, "slabs", slabs(l));
-	json_object_set_new(j, "timeline", snapshots(timeline, l->page_size));
+	json_object_set_new(j, "sites", sites(r->ledger_start, r->ledger));
+	json_object_set_new(j, "owners", owners(r->ledger, l->page_size));
+	json_object_set_new(j, "processes", processes(r->processes));
+	json_object_set_new(j, "files", files(r->files, l->page_size));
+	json_object_set_new(j, "timeline", snapshots(r->timeline, l->page_size));
 	return j;
 }
 
-bool report_json(const struct options *o, const struct accel_choice *a, const struct run_result *r)
+json_t *report_build(const struct options *o, const struct accel_choice *a, const struct run_result *r)
 {
 	json_t *j = json_object(), *command = json_array();
-	struct ledger l;
-	bool ok;
+	struct ledger *l = must_alloc(malloc(sizeof(*l)));
 
 	for (int i = 0; i < o->argc; i++)
 		json_array_append_new(command, text(o->argv[i]));
-	json_object_set_new(j, "schema", json_integer(1));
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
 	json_object_set_new(j, "quire", json_string(QUIRE_VERSION));
 	json_object_set_new(j, "command", command);
 	json_object_set_new(j, "outcome", outcome(r));
 	json_object_set_new(j, "times", times(r));
 	json_object_set_new(j, "machine", machine(o, a));
-	json_object_set_new(j, "memory", r->ledger && ledger_parse(&l, r->ledger_start, r->ledger) ? memory(&l, r->timeline) : json_null());
+	json_object_set_new(j, "memory", r->ledger && ledger_parse(l, r->ledger_start, r->ledger) ? memory(l, r) : json_null());
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
-	ok = json_dump_file(j, o->json_file, JSON_INDENT(2)) == 0;
-	if (!ok)
-		warn_user("--json %s: %s", o->json_file, strerror(errno));
-	json_decref(j);
-	return ok;
+	free(l);
+	return j;
+}
+
+/* One line a field, two levels deep: a person can find things, and 512 snapshots stay small. */
+static void write_value(FILE *f, json_t *v, unsigned int depth)
+{
+	const char *key, *comma = "";
+	json_t *child;
+
+	if (!json_is_object(v) || !json_object_size(v) || depth > 1) {
+		json_dumpf(v, f, JSON_COMPACT | JSON_ENCODE_ANY);
+		return;
+	}
+	fputc('{', f);
+	json_object_foreach(v, key, child) {
+		fprintf(f, "%s\n%*s\"%s\": ", comma, 2 * (int)(depth + 1), "", key); /* our own keys: nothing to escape */
+		write_value(f, child, depth + 1);
+		comma = ",";
+	}
+	fprintf(f, "\n%*s}", 2 * (int)depth, "");
+}
+
+bool report_json(FILE *to, json_t *report)
+{
+	write_value(to, report, 0);
+	fputc('\n', to);
+	return !ferror(to);
 }

@@ -109,50 +109,23 @@ bool ledger_parse(struct ledger *l, const char *start, const char *end)
 	return l->ram_frames && l->nr_accounts;
 }
 
-uint64_t ledger_space_start(const struct ledger *l, enum account_space s)
+static int64_t missing(const struct ledger *l, size_t column)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, frames;
 
-	for (unsigned int i = 0; i < l->nr_accounts; i++)
-		if (l->accounts[i].space == s)
-			sum += l->accounts[i].start;
-	return sum;
-}
-
-uint64_t ledger_space_now(const struct ledger *l, enum account_space s)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < l->nr_accounts; i++)
-		if (l->accounts[i].space == s)
-			sum += l->accounts[i].now;
-	return sum;
-}
-
-uint64_t ledger_space_at_peak(const struct ledger *l, enum account_space s)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < l->nr_accounts; i++)
-		if (l->accounts[i].space == s)
-			sum += l->accounts[i].at_peak;
-	return sum;
+	for (unsigned int i = 0; i < l->nr_accounts; i++) {
+		memcpy(&frames, (const char *)&l->accounts[i] + column, sizeof(frames));
+		sum += frames;
+	}
+	return (int64_t)(l->ram_frames - sum);
 }
 
 int64_t ledger_unaccounted_now(const struct ledger *l)
 {
-	uint64_t sum = 0;
-
-	for (int s = 0; s < SPACE_COUNT; s++)
-		sum += ledger_space_now(l, (enum account_space)s);
-	return (int64_t)(l->ram_frames - sum);
+	return missing(l, offsetof(struct account, now));
 }
 
 int64_t ledger_unaccounted_at_peak(const struct ledger *l)
 {
-	uint64_t sum = 0;
-
-	for (int s = 0; s < SPACE_COUNT; s++)
-		sum += ledger_space_at_peak(l, (enum account_space)s);
-	return (int64_t)(l->ram_frames - sum);
+	return missing(l, offsetof(struct account, at_peak));
 }

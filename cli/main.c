@@ -65,6 +65,10 @@ int main(int argc, char **argv)
 		puts("quire " QUIRE_VERSION);
 		return 0;
 	}
+	if (!strcmp(argv[1], "report"))
+		return command_report(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "diff"))
+		return command_diff(argc - 1, argv + 1);
 	options_parse(&o, argc - 1, argv + 1);
 	if (!strcmp(o.command, "run") || !strcmp(o.command, "shell"))
 		return command_run(&o);

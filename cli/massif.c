@@ -2,63 +2,161 @@
  * massif.c - the timeline in the format of Valgrind's massif, for ms_print and its viewers.
  * WHY         those tools exist and people know them; here the tree covers the whole machine, kernel included.
  * INVARIANTS  A1 everything is in mem_heap_B, for viewers look for the peak in heap and stacks only.
- *             A2 no node is larger than its parent, no label holds a '#': ms_print stumbles over either.
+ *             A2 no node is larger than its parent, no label holds a '#' or a line end: ms_print stumbles over either.
+ *             A3 the true peak is a detailed snapshot; times do not fall; numbers begin at 0 without gaps.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cli/quire.h"
 
 #define DETAIL_EVERY 8
 
-static void write_tree(FILE *f, const struct timeline *t, const struct snap *s, uint64_t page)
-{
-	unsigned int nodes = 0;
+/* One line of a tree, before it is written: how many children follow is said first. */
+struct node {
+	uint64_t bytes;
+	char label[200];
+	size_t account; /* of an account's line */
+};
 
-	for (unsigned int i = 0; i < t->nr_names; i++)
-		nodes += strcmp(t->names[i], "free") && s->frames[i];
-	fprintf(f, "n%u: %" PRIu64 " (RAM in use, user and kernel)\n", nodes, s->used * page);
-	for (unsigned int i = 0; i < t->nr_names; i++)
-		if (strcmp(t->names[i], "free") && s->frames[i])
-			fprintf(f, " n0: %" PRIu64 " 0x%X: %s (%s)\n", s->frames[i] * page, i + 1, t->names[i],
-				account_words(t->names[i]));
+static void put_label(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fputc(*s == '#' ? '?' : (unsigned char)*s < 32 ? ' ' : *s, f);
 }
 
-static void write_snap(FILE *f, const struct timeline *t, size_t n, uint64_t page)
+static void put_node(FILE *f, unsigned int depth, unsigned int children, uint64_t bytes, const char *label)
 {
-	const struct snap *s = &t->snaps[n], *peak = timeline_peak(t);
-	const char *kind = s == peak ? "peak" : n % DETAIL_EVERY == 0 ? "detailed" : "empty";
+	fprintf(f, "%*sn%u: %" PRIu64 " ", (int)depth, "", children, bytes);
+	put_label(f, label);
+	fputc('\n', f);
+}
+
+static int largest_first(const void *a, const void *b)
+{
+	const struct node *x = a, *y = b;
+
+	return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : strcmp(x->label, y->label);
+}
+
+static enum account_space space_named(const struct report *r, const char *account)
+{
+	for (size_t i = 0; i < r->nr_accounts; i++)
+		if (!strcmp(r->accounts[i].name, account))
+			return r->accounts[i].space;
+	return SPACE_KERNEL;
+}
+
+/* The parts of `total` by name, the largest first, cut where they would be more than it. -> how many */
+static unsigned int settle(struct node *n, unsigned int count, uint64_t total)
+{
+	unsigned int kept = 0;
+
+	qsort(n, count, sizeof(*n), largest_first);
+	for (unsigned int i = 0; i < count; i++) {
+		if (!n[i].bytes || n[i].bytes > total)
+			continue;
+		total -= n[i].bytes;
+		n[kept++] = n[i];
+	}
+	return kept;
+}
+
+static void write_slabs(FILE *f, const struct report *r, const struct rep_snap *s, uint64_t total, const char *label)
+{
+	struct node *n = must_alloc(calloc(r->nr_slab_columns + 1, sizeof(*n)));
+	unsigned int count = 0;
+
+	for (size_t i = 0; s->slabs && i < r->nr_slab_columns; i++) {
+		n[count].bytes = s->slabs[i];
+		snprintf(n[count++].label, sizeof(n->label), "0x%zX: %.100s (slab cache)", 0x1000 + i, r->slab_columns[i]);
+	}
+	count = settle(n, count, total);
+	put_node(f, 2, count, total, label);
+	for (unsigned int i = 0; i < count; i++)
+		put_node(f, 3, 0, n[i].bytes, n[i].label);
+	free(n);
+}
+
+static uint64_t space_sum(const struct report *r, const struct rep_snap *s, enum account_space space)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->nr_columns; i++)
+		if (space_named(r, r->columns[i]) == space)
+			sum += s->frames[i];
+	return sum;
+}
+
+static void write_space(FILE *f, const struct report *r, const struct rep_snap *s, enum account_space space, uint64_t total,
+			const char *label)
+{
+	struct node *n = must_alloc(calloc(r->nr_columns + 1, sizeof(*n)));
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < r->nr_columns; i++) {
+		if (space_named(r, r->columns[i]) != space)
+			continue;
+		n[count].bytes = s->frames[i];
+		n[count].account = i;
+		snprintf(n[count++].label, sizeof(n->label), "0x%zX: %.60s (%.60s)", i + 1, r->columns[i], account_words(r->columns[i]));
+	}
+	count = settle(n, count, total);
+	put_node(f, 1, count, total, label);
+	for (unsigned int i = 0; i < count; i++) {
+		if (!strcmp(r->columns[n[i].account], "slab"))
+			write_slabs(f, r, s, n[i].bytes, n[i].label);
+		else
+			put_node(f, 2, 0, n[i].bytes, n[i].label);
+	}
+	free(n);
+}
+
+static void write_tree(FILE *f, const struct report *r, const struct rep_snap *s)
+{
+	static const struct {
+		enum account_space space;
+		const char *label;
+	} spaces[] = {{SPACE_USER, "0xA0000001: user space"}, {SPACE_CACHE, "0xA0000002: page cache"}, {SPACE_KERNEL, "0xA0000003: kernel"}};
+	struct node n[3];
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		n[i] = (struct node){.bytes = space_sum(r, s, spaces[i].space), .account = i};
+		snprintf(n[i].label, sizeof(n[i].label), "%s", spaces[i].label);
+	}
+	count = settle(n, 3, s->used);
+	put_node(f, 0, count, s->used, "(RAM in use, user and kernel)");
+	for (unsigned int i = 0; i < count; i++)
+		write_space(f, r, s, spaces[n[i].account].space, n[i].bytes, n[i].label);
+}
+
+static void write_snap(FILE *f, const struct report *r, size_t n)
+{
+	const struct rep_snap *s = &r->snaps[n];
+	const char *kind = s == report_peak_snap(r) ? "peak" : n % DETAIL_EVERY == 0 ? "detailed" : "empty";
 
 	fprintf(f, "#-----------\nsnapshot=%zu\n#-----------\ntime=%" PRIu64 "\nmem_heap_B=%" PRIu64
 		   "\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=%s\n",
-		n, (s->time_ns - t->snaps[0].time_ns) / 1000000, s->used * page, kind);
+		n, (s->time_ns - r->snaps[0].time_ns) / 1000000, s->used, kind);
 	if (strcmp(kind, "empty"))
-		write_tree(f, t, s, page);
+		write_tree(f, r, s);
 }
 
-bool massif_write(const struct options *o, const struct run_result *r)
+bool report_massif(FILE *to, const struct report *r)
 {
-	struct timeline t;
-	struct ledger l;
-	FILE *f;
-	bool ok;
-
-	if (!r->ledger || !ledger_parse(&l, NULL, r->ledger) || !timeline_parse(&t, r->timeline)) {
-		warn_user("--massif %s: this guest kernel keeps no timeline", o->massif_file);
+	if (!r->nr_snaps) {
+		errno = ENODATA;
 		return false;
 	}
-	f = fopen(o->massif_file, "we");
-	if (f) {
-		fprintf(f, "desc: quire run\ncmd:");
-		for (int i = 0; i < o->argc; i++)
-			fprintf(f, " %.*s", (int)strcspn(o->argv[i], "\n"), o->argv[i]);
-		fprintf(f, "\ntime_unit: ms\n");
-		for (size_t n = 0; n < t.nr_snaps; n++)
-			write_snap(f, &t, n, l.page_size);
+	fprintf(to, "desc: quire run\ncmd:");
+	for (size_t i = 0; i < r->nr_command; i++) {
+		fputc(' ', to);
+		put_label(to, r->command[i]);
 	}
-	ok = f && fclose(f) == 0;
-	if (!ok)
-		warn_user("--massif %s: %s", o->massif_file, strerror(errno));
-	timeline_free(&t);
-	return ok;
+	fprintf(to, "\ntime_unit: ms\n");
+	for (size_t n = 0; n < r->nr_snaps; n++)
+		write_snap(to, r, n);
+	return !ferror(to);
 }

@@ -66,6 +66,7 @@ static const struct option long_options[] = {
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"swap", required_argument, NULL, OPT_SWAP},
+	{"report", required_argument, NULL, OPT_HTML},
 	{"html", required_argument, NULL, OPT_HTML},
 	{"massif", required_argument, NULL, OPT_MASSIF},
 	{"audit", no_argument, NULL, OPT_AUDIT},
@@ -82,6 +83,8 @@ static const char help_text[] =
 	"       quire shell [OPTIONS] [-- PROGRAM [ARGS]]\n"
 	"       quire boot [OPTIONS]\n"
 	"       quire doctor [--accel auto]\n"
+	"       quire report FILE.json [--text|--html|--massif|--folded] [-o OUT]\n"
+	"       quire diff A.json B.json [--json]\n"
 	"\n"
 	"Boot the Quire kernel over this machine's own files, run one program in it, pass its\n"
 	"input, output and exit status through, and show where the memory went.\n"
@@ -89,6 +92,8 @@ static const char help_text[] =
 	"  run     run PROGRAM; its exit status is ours\n"
 	"  shell   an interactive shell with job control, on a terminal of its own\n"
 	"  boot    boot only, the kernel's log on the terminal\n"
+	"  report  draw the report of an earlier run again, from its JSON\n"
+	"  diff    what changed between two runs\n"
 	"  doctor  which accelerator, which QEMU, what is missing and how to get it\n"
 	"\n"
 	"The machine\n"
@@ -119,7 +124,7 @@ static const char help_text[] =
 	"What is reported\n"
 	"  -q, --quiet            no report\n"
 	"      --json FILE        the report as JSON\n"
-	"      --html FILE        the report as one page with a plot\n"
+	"      --report FILE      the report as one page with plots, for a browser (also --html)\n"
 	"      --massif FILE      memory over time, for ms_print and massif-visualizer\n"
 	"      --audit            let the kernel recount all of its memory at the end and compare\n"
 	"      --log FILE         the guest kernel's log\n"

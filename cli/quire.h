@@ -10,9 +10,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include "cli/report.h"
 #include "user/wire.h"
 
 #define QUIRE_VERSION "0.1"
+#define REPORT_SCHEMA 2
 
 /* Exit statuses of the command itself; everything else is the program's. */
 #define STATUS_TIMEOUT 124
@@ -88,7 +90,7 @@ struct run_result {
 	char oom[200];
 	bool done; /* the guest said that every file is written back */
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
-	char *ledger_start, *ledger, *timeline, *audit; /* texts or NULL; owned */
+	char *ledger_start, *ledger, *timeline, *audit, *processes, *files; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 
@@ -164,8 +166,6 @@ void guest_prepare(uint64_t begin);
 void guest_run(struct vm *vm, const struct options *o, char *job, size_t job_len, struct run_result *r);
 
 /* ledger.c: /proc/ledger as numbers */
-enum account_space { SPACE_USER, SPACE_CACHE, SPACE_KERNEL, SPACE_FREE, SPACE_COUNT };
-
 struct account {
 	char name[32];
 	enum account_space space;
@@ -186,9 +186,6 @@ struct ledger {
 };
 
 bool ledger_parse(struct ledger *l, const char *start, const char *end);
-uint64_t ledger_space_start(const struct ledger *l, enum account_space s);
-uint64_t ledger_space_now(const struct ledger *l, enum account_space s);
-uint64_t ledger_space_at_peak(const struct ledger *l, enum account_space s);
 int64_t ledger_unaccounted_now(const struct ledger *l);
 int64_t ledger_unaccounted_at_peak(const struct ledger *l);
 
@@ -199,34 +196,38 @@ struct holder {
 };
 
 #define MAX_HOLDERS 8
+#define MAX_CACHES 96
+#define MAX_EVENTS 24
 
 struct snap {
 	uint64_t time_ns, used;
 	uint64_t frames[32]; /* by timeline.names */
+	uint64_t slabs[MAX_CACHES], events[MAX_EVENTS];
 	struct holder owners[MAX_HOLDERS], sites[MAX_HOLDERS];
 	unsigned int nr_owners, nr_sites;
 };
 
 struct timeline {
-	char names[32][32];
-	unsigned int nr_names;
+	char names[32][32], slab_names[MAX_CACHES][32], event_names[MAX_EVENTS][32];
+	unsigned int nr_names, nr_slabs, nr_events;
 	struct snap *snaps;
 	size_t nr_snaps;
 };
 
 bool timeline_parse(struct timeline *t, const char *text); /* false: there is none. timeline_free() either way */
 void timeline_free(struct timeline *t);
-const struct snap *timeline_peak(const struct timeline *t);
-void timeline_plot(FILE *to, const struct timeline *t, const struct ledger *l);
-bool html_write(const struct options *o, const struct accel_choice *a, const struct run_result *r);
-bool massif_write(const struct options *o, const struct run_result *r);
-const char *account_words(const char *name);
 
-/* report.c, json.c */
+/* json.c: what a run was, as docs/report-json.md has it */
+json_t *report_build(const struct options *o, const struct accel_choice *a, const struct run_result *r);
+bool report_json(FILE *to, json_t *report);
+
+/* run.c: the status our caller sees */
 int result_status(const struct run_result *r);
-void result_words(const struct run_result *r, char *out, size_t size);
-void report_print(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r);
-bool report_json(const struct options *o, const struct accel_choice *a, const struct run_result *r);
+
+/* render.c: the files that options ask for; `quire report` and `quire diff` */
+void render_files(const struct options *o, const struct report *r);
+int command_report(int argc, char **argv);
+int command_diff(int argc, char **argv);
 
 /* run.c, boot.c, doctor.c: the commands; each returns the exit status */
 int command_run(struct options *o);

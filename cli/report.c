@@ -1,70 +1,41 @@
 /*
- * report.c - the report on the terminal: how it ended, and where every byte was.
+ * report.c - the report on the terminal: how it ended, where every byte was, who had it, what stayed.
  * WHY         it must close: the lines add up to the machine's RAM, to the frame, so they are printed in KiB,
  *             which is exact, and what does not add up has a line of its own.
- * READ NEXT   cli/ledger.c, docs/report-json.md
+ * INVARIANTS  T1 at most 40 lines of 100 columns: lists show what has room and sum up the rest.
+ *             T2 colour only where asked for: the words alone say everything.
+ * READ NEXT   cli/report.h, docs/reports.md
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 #include "cli/quire.h"
 
 #define LABEL_WIDTH 33
+#define PAGE_WIDTH 99
 
-/* The status our caller sees. */
-int result_status(const struct run_result *r)
+static bool colour;
+
+static const char *paint(const char *sequence)
 {
-	int status = (int)r->exit.status;
-
-	switch (r->end) {
-	case END_EXITED:
-		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-	case END_EXEC_FAILED:
-		return r->exec_errno == 2 /* ENOENT */ ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
-	case END_TIMEOUT:
-		return STATUS_TIMEOUT;
-	case END_INTERRUPTED:
-		return 128 + r->signal;
-	default:
-		return STATUS_QUIRE_FAILED;
-	}
+	return colour ? sequence : "";
 }
 
-void result_words(const struct run_result *r, char *out, size_t size)
-{
-	int status = (int)r->exit.status;
+#define BOLD paint("\033[1m")
+#define DIM paint("\033[2m")
+#define GREEN paint("\033[32m")
+#define RED paint("\033[31m")
+#define PLAIN paint("\033[0m")
 
-	switch (r->end) {
-	case END_EXITED:
-		if (WIFSIGNALED(status))
-			snprintf(out, size, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "?");
-		else
-			snprintf(out, size, "exit %d", WEXITSTATUS(status));
-		break;
-	case END_EXEC_FAILED:
-		snprintf(out, size, "not started");
-		break;
-	case END_TIMEOUT:
-		snprintf(out, size, "timeout");
-		break;
-	case END_INTERRUPTED:
-		snprintf(out, size, "interrupted");
-		break;
-	case END_PANIC:
-		snprintf(out, size, "kernel panic");
-		break;
-	case END_SILENT:
-		snprintf(out, size, "guest silent");
-		break;
-	default:
-		snprintf(out, size, "failed");
-	}
+bool wants_colour(FILE *to)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(to)) && !(no && *no) && term && strcmp(term, "dumb");
 }
 
-/* 1234567 as "1,234,567". `out` holds 32 bytes. */
-static const char *grouped(uint64_t n, char *out)
+const char *grouped(uint64_t n, char out[32])
 {
 	char digits[24];
 	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), at = 0;
@@ -75,6 +46,14 @@ static const char *grouped(uint64_t n, char *out)
 		out[at++] = digits[i];
 	}
 	out[at] = 0;
+	return out;
+}
+
+static const char *signed_kib(int64_t bytes, char out[32])
+{
+	char digits[32];
+
+	snprintf(out, 32, "%s%s", bytes < 0 ? "-" : "+", grouped((uint64_t)llabs(bytes) / 1024, digits));
 	return out;
 }
 
@@ -105,181 +84,425 @@ const char *account_words(const char *name)
 	return name;
 }
 
+/* How many columns a text takes: UTF-8's continuing bytes take none. */
+static int width_of(const char *s)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* At most `most` columns, padded to them when `pad`; control characters become '?'; the end of a long name matters most. */
+static void put_name(FILE *to, const char *s, int most, bool pad)
+{
+	int width = width_of(s), skip = width > most ? width - most + 1 : 0, shown = 0;
+
+	if (skip) {
+		fputs("…", to);
+		shown = 1;
+	}
+	for (; *s; s++) {
+		bool begins = ((unsigned char)*s & 0xc0) != 0x80;
+
+		if (skip) {
+			const char *next = s + 1;
+
+			while (((unsigned char)*next & 0xc0) == 0x80)
+				next++;
+			skip--;
+			s = next - 1;
+			continue;
+		}
+		fputc((unsigned char)*s < 32 || *s == 127 ? '?' : *s, to);
+		shown += begins;
+	}
+	for (; pad && shown < most; shown++)
+		fputc(' ', to);
+}
+
 struct row {
-	uint64_t start, peak, end; /* frames */
+	uint64_t start, peak, end;
 };
 
-static void line(FILE *to, const struct ledger *l, const char *indent, const char *label, struct row r)
+static void line(FILE *to, const struct report *r, const char *indent, const char *label, struct row v)
 {
-	uint64_t kib = l->page_size / 1024;
 	char a[32], b[32], c[32];
 
 	fprintf(to, "%s%-*s %12s %12s %6.1f %12s\n", indent, LABEL_WIDTH - (int)strlen(indent), label,
-		grouped(r.start * kib, a), grouped(r.peak * kib, b), 100.0 * (double)r.peak / (double)l->ram_frames,
-		grouped(r.end * kib, c));
+		grouped(v.start / 1024, a), grouped(v.peak / 1024, b), r->ram ? 100.0 * (double)v.peak / (double)r->ram : 0,
+		grouped(v.end / 1024, c));
 }
 
-static int by_pages(const void *a, const void *b)
-{
-	const struct slab_line *x = a, *y = b;
+/* "NAME KIB" joined by dots, as many as fit a line, the first in any case; `others` counts those left out. */
+struct listing {
+	FILE *to;
+	int width;
+	unsigned int shown;
+};
 
-	return x->pages < y->pages ? 1 : x->pages > y->pages ? -1 : strcmp(x->name, y->name);
+static struct listing list_begin(FILE *to, const char *title)
+{
+	fprintf(to, "%s%s%s", BOLD, title, PLAIN);
+	return (struct listing){to, width_of(title), 0};
 }
 
-/* The three largest caches, and all others together. */
-static void print_slabs(FILE *to, struct ledger *l)
+static bool list_add(struct listing *l, const char *name, uint64_t bytes, bool more)
 {
-	uint64_t kib = l->page_size / 1024, others = 0;
-	unsigned int top = l->nr_slabs < 3 ? l->nr_slabs : 3;
-	char a[32];
+	char kib[32];
+	int wide = width_of(name), width;
 
-	if (!l->nr_slabs)
+	grouped(bytes / 1024, kib);
+	wide = wide > 60 ? 60 : wide;
+	width = (l->shown ? 3 : 1) + wide + 1 + (int)strlen(kib);
+	if (l->shown && l->width + width + (more ? 22 : 0) > PAGE_WIDTH)
+		return false;
+	fputs(l->shown ? " · " : " ", l->to);
+	put_name(l->to, name, wide, false);
+	fprintf(l->to, " %s", kib);
+	l->width += width;
+	l->shown++;
+	return true;
+}
+
+static void list_end(struct listing *l, size_t left, uint64_t bytes)
+{
+	char kib[32];
+
+	if (left && bytes / 1024)
+		fprintf(l->to, " · %zu other%s %s", left, left > 1 ? "s" : "", grouped(bytes / 1024, kib));
+	fputc('\n', l->to);
+}
+
+static void print_slabs(FILE *to, const struct report *r)
+{
+	struct listing l;
+	uint64_t others = 0;
+	size_t i = 0;
+
+	if (!r->nr_slabs)
 		return;
-	qsort(l->slabs, l->nr_slabs, sizeof(l->slabs[0]), by_pages);
-	fprintf(to, "    at the end:");
-	for (unsigned int i = 0; i < top; i++)
-		fprintf(to, " %s %s%s", l->slabs[i].name, grouped(l->slabs[i].pages * kib, a), i + 1 < top ? " ·" : "");
-	for (unsigned int i = top; i < l->nr_slabs; i++)
-		others += l->slabs[i].pages;
-	if (others)
-		fprintf(to, " · %u others %s", l->nr_slabs - top, grouped(others * kib, a));
-	fputc('\n', to);
+	fputs(DIM, to);
+	l = list_begin(to, "     at the end:");
+	for (; i < r->nr_slabs && i < 4 && list_add(&l, r->slabs[i].name, r->slabs[i].size, true); i++)
+		;
+	for (size_t k = i; k < r->nr_slabs; k++)
+		others += r->slabs[k].size;
+	list_end(&l, r->nr_slabs - i, others);
+	fputs(PLAIN, to);
 }
 
-static void print_space(FILE *to, struct ledger *l, enum account_space space, const char *title)
+static bool is_fixed(const struct rep_account *a)
 {
-	line(to, l, " ", title, (struct row){ledger_space_start(l, space), ledger_space_at_peak(l, space),
-					     ledger_space_now(l, space)});
-	if (space == SPACE_FREE)
-		return;
-	for (unsigned int i = 0; i < l->nr_accounts; i++) {
-		const struct account *a = &l->accounts[i];
+	static const char *const names[] = {"reserved", "image", "page_array", "boot"};
 
-		if (a->space != space || (!a->now && !a->at_peak && !a->start))
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(a->name, names[i]))
+			return true;
+	return false;
+}
+
+/* What boot took for good, in one line. */
+static void print_fixed(FILE *to, const struct report *r)
+{
+	struct row sum = {0};
+
+	for (size_t i = 0; i < r->nr_accounts; i++) {
+		const struct rep_account *a = &r->accounts[i];
+
+		if (!is_fixed(a))
 			continue;
-		line(to, l, "   ", account_words(a->name), (struct row){a->start, a->at_peak, a->now});
+		sum.start += a->start;
+		sum.peak += a->at_peak;
+		sum.end += a->end;
+	}
+	line(to, r, "   ", "image, frame table, boot", sum);
+}
+
+static unsigned int accounts_of(const struct report *r, enum account_space s)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < r->nr_accounts; i++)
+		n += r->accounts[i].space == s && (r->accounts[i].end || r->accounts[i].at_peak || r->accounts[i].start);
+	return n;
+}
+
+static void print_space(FILE *to, const struct report *r, enum account_space space, const char *title)
+{
+	fputs(BOLD, to);
+	line(to, r, " ", title,
+	     (struct row){report_space(r, space, 's'), report_space(r, space, 'p'), report_space(r, space, 'e')});
+	fputs(PLAIN, to);
+	if (space == SPACE_FREE || (space == SPACE_CACHE && accounts_of(r, space) < 2))
+		return;
+	if (space == SPACE_KERNEL)
+		print_fixed(to, r);
+	for (size_t i = 0; i < r->nr_accounts; i++) {
+		const struct rep_account *a = &r->accounts[i];
+
+		if (a->space != space || (!a->end && !a->at_peak && !a->start) || is_fixed(a))
+			continue;
+		line(to, r, "   ", account_words(a->name), (struct row){a->start, a->at_peak, a->end});
 		if (!strcmp(a->name, "slab"))
-			print_slabs(to, l);
+			print_slabs(to, r);
 	}
 }
 
-static uint64_t sum_start(const struct ledger *l)
+static uint64_t sum_of(const struct report *r, char when)
 {
 	uint64_t sum = 0;
 
 	for (int s = 0; s < SPACE_COUNT; s++)
-		sum += ledger_space_start(l, (enum account_space)s);
+		sum += report_space(r, (enum account_space)s, when);
 	return sum;
 }
 
-/* What the run left behind: the program is gone, so in user space this is nothing, or files in guest memory. */
-static void print_held(FILE *to, const struct ledger *l)
+static void print_closing(FILE *to, const struct report *r)
 {
-	int64_t kib = (int64_t)l->page_size / 1024;
+	int64_t peak = report_unaccounted(r, 'p') / (int64_t)r->page_size, end = report_unaccounted(r, 'e') / (int64_t)r->page_size;
 
-	if (!sum_start(l))
-		return;
-	fprintf(to, "Still held after exit: user %+" PRId64 " KiB · kernel %+" PRId64 " KiB · file pages %+" PRId64 " KiB\n",
-		((int64_t)ledger_space_now(l, SPACE_USER) - (int64_t)ledger_space_start(l, SPACE_USER)) * kib,
-		((int64_t)ledger_space_now(l, SPACE_KERNEL) - (int64_t)ledger_space_start(l, SPACE_KERNEL)) * kib,
-		((int64_t)ledger_space_now(l, SPACE_CACHE) - (int64_t)ledger_space_start(l, SPACE_CACHE)) * kib);
+	line(to, r, " ", "SUM", (struct row){sum_of(r, 's'), sum_of(r, 'p'), sum_of(r, 'e')});
+	fprintf(to, " %s%-*s %12s %12" PRId64 " %6s %12" PRId64 "  frames%s%s\n", peak || end ? RED : GREEN, LABEL_WIDTH - 1, "UNACCOUNTED",
+		"", peak, "", end, !peak && !end ? ", closed" : "", PLAIN);
 }
 
-static void print_closing(FILE *to, const struct ledger *l, const char *audit)
-{
-	int64_t peak = ledger_unaccounted_at_peak(l), now = ledger_unaccounted_now(l);
+/* ---- who ---- */
 
-	line(to, l, " ", "SUM", (struct row){sum_start(l), l->ram_frames - (uint64_t)peak, l->ram_frames - (uint64_t)now});
-	fprintf(to, " %-*s %12s %12" PRId64 " %6s %12" PRId64 "  frames%s\n", LABEL_WIDTH - 1, "UNACCOUNTED", "", peak, "",
-		now, !peak && !now ? ", closed" : "");
-	print_held(to, l);
-	if (audit && *audit)
-		fprintf(to, "%.*s\n", (int)strcspn(audit, "\n"), audit);
+static void process_name(const struct rep_process *p, char out[80])
+{
+	snprintf(out, 80, "%.60s[%d]", p->name, p->pid);
 }
 
-/* As many as fit a line, the first in any case. */
-static void print_holders(FILE *to, const char *title, const struct holder *h, unsigned int n, uint64_t kib)
+static void print_mappings(FILE *to, const struct rep_process *p)
 {
-	size_t width = strlen(title);
-	char item[160], a[32];
+	struct listing l = list_begin(to, "    ↳");
+	uint64_t rest = 0;
+	size_t i = 0;
+
+	for (; i < p->nr_maps && list_add(&l, p->maps[i].name, p->maps[i].bytes, true); i++)
+		;
+	for (size_t k = i; k < p->nr_maps; k++)
+		rest += p->maps[k].bytes;
+	list_end(&l, p->nr_maps - i, rest);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void print_process(FILE *to, const struct rep_process *p)
+{
+	const uint64_t v[] = {p->charged, p->rss, p->pss, p->uss, less(p->rss, p->uss), p->swap, p->tables, p->kernel};
+	char name[80], a[32];
+
+	process_name(p, name);
+	fputs("  ", to);
+	put_name(to, name, 24, true);
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		fprintf(to, " %*s", i < 5 ? 9 : 7, grouped(v[i] / 1024, a));
+	fputc('\n', to);
+}
+
+static void print_processes(FILE *to, const struct report *r, unsigned int most)
+{
+	size_t n = r->nr_processes < most ? r->nr_processes : most;
+	uint64_t rest = 0;
+	char a[32];
 
 	if (!n)
 		return;
-	fputs(title, to);
-	for (unsigned int i = 0; i < n; i++) {
-		int len = snprintf(item, sizeof(item), "%s%s %s", i ? " · " : " ", h[i].name, grouped(h[i].frames * kib, a));
-
-		width += (size_t)len;
-		if (i && width > 110)
-			break;
-		fputs(item, to);
+	fprintf(to, "%s%-26s %9s %9s %9s %9s %9s %7s %7s %7s%s\n", BOLD, "EACH AT ITS OWN PEAK, KiB", "CHARGED", "RSS", "PSS", "USS",
+		"SHARED", "SWAP", "TABLES", "KERNEL", PLAIN);
+	for (size_t i = 0; i < n; i++) {
+		print_process(to, &r->processes[i]);
+		if (i < 2 && r->processes[i].nr_maps)
+			print_mappings(to, &r->processes[i]);
 	}
-	fputc('\n', to);
+	for (size_t i = n; i < r->nr_processes; i++)
+		rest += r->processes[i].charged;
+	if (r->nr_processes > n)
+		fprintf(to, "  %zu more%*s\n", r->nr_processes - n, r->nr_processes - n > 9 ? 27 : 28, grouped(rest / 1024, a));
 }
 
-/* Names for the peak: the snapshot nearest below it that has them. */
-static void print_who(FILE *to, const struct timeline *t, const struct ledger *l)
+/* What a heap profiler would have called the largest process's memory. */
+static void print_heap_share(FILE *to, const struct report *r)
 {
-	const struct snap *best = NULL;
+	const struct rep_process *p = r->nr_processes ? &r->processes[0] : NULL;
+	uint64_t heap = 0, charged = p ? p->charged + p->kernel : 0;
+	char name[80], a[32], b[32];
 
-	for (size_t i = 0; i < t->nr_snaps; i++)
-		if (t->snaps[i].nr_owners && (!best || t->snaps[i].used > best->used))
-			best = &t->snaps[i];
-	if (!best)
+	for (size_t i = 0; p && i < p->nr_maps; i++)
+		if (!strcmp(p->maps[i].name, "[heap]"))
+			heap += p->maps[i].bytes;
+	if (!p || !charged || !p->rss)
 		return;
-	print_holders(to, "At the peak, KiB by owner:", best->owners, best->nr_owners, l->page_size / 1024);
-	print_holders(to, "         by place in code:", best->sites, best->nr_sites, l->page_size / 1024);
+	process_name(p, name);
+	fprintf(to, "%s's [heap] is %s KiB of the %s KiB that it cost: %.0f %%\n", name, grouped(heap / 1024, a),
+		grouped(charged / 1024, b), 100.0 * (double)heap / (double)charged);
 }
 
-static void print_ledger(FILE *to, struct ledger *l, const char *audit, const char *timeline)
+static void print_parts(FILE *to, const char *title, const struct rep_part *p, size_t n)
 {
-	struct timeline t;
-	bool timed = timeline_parse(&t, timeline);
+	struct listing l;
 
-	uint64_t kib = l->page_size / 1024;
-	double mib = (double)(l->ram_frames * kib) / 1024;
+	if (!n)
+		return;
+	l = list_begin(to, title);
+	for (size_t i = 0; i < n && list_add(&l, p[i].name, p[i].bytes, false); i++)
+		;
+	list_end(&l, 0, 0);
+}
+
+static const char *short_path(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static void print_files(FILE *to, const struct report *r, bool memory)
+{
+	struct listing l = {0};
+	uint64_t rest = 0;
+	size_t left = 0;
+
+	for (size_t i = 0; i < r->nr_files; i++) {
+		const struct rep_file *f = &r->files[i];
+		char name[256];
+
+		if ((strcmp(f->kind, "cache") != 0) != memory)
+			continue;
+		if (!l.to)
+			l = list_begin(to, memory ? "Files in memory, KiB:" : "Page cache by file, KiB:");
+		snprintf(name, sizeof(name), "%.100s%s%s%.60s", short_path(f->path), f->deleted ? " (deleted)" : "",
+			 memory && *f->owner ? " of " : "", memory ? f->owner : "");
+		if (!left && list_add(&l, name, f->bytes, true))
+			continue;
+		left++;
+		rest += f->bytes;
+	}
+	if (l.to)
+		list_end(&l, left, rest);
+}
+
+/* ---- what stayed ---- */
+
+static int by_growth(const void *a, const void *b)
+{
+	const struct rep_site *x = *(const struct rep_site *const *)a, *y = *(const struct rep_site *const *)b;
+	int64_t dx = (int64_t)(x->end - x->start), dy = (int64_t)(y->end - y->start);
+
+	return dx < dy ? 1 : dx > dy ? -1 : strcmp(x->place, y->place);
+}
+
+/* Page frames of files are named elsewhere, and slabs are there for their objects: both would be said twice. */
+static bool is_said_elsewhere(const struct rep_site *s)
+{
+	return !strncmp(s->place, "mm/filemap.c", 12) || !strcmp(s->func, "slab_make");
+}
+
+static void print_grown_sites(FILE *to, const struct report *r)
+{
+	const struct rep_site **s = must_alloc(calloc(r->nr_sites + 1, sizeof(*s)));
+	struct listing l = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nr_sites; i++)
+		if (r->sites[i].end > r->sites[i].start && !is_said_elsewhere(&r->sites[i]))
+			s[n++] = &r->sites[i];
+	qsort(s, n, sizeof(*s), by_growth);
+	if (n)
+		l = list_begin(to, "  by place:");
+	for (size_t i = 0; i < n; i++) {
+		char name[200];
+
+		snprintf(name, sizeof(name), "%.40s (%.60s)", s[i]->func, s[i]->place);
+		if (!list_add(&l, name, s[i]->end - s[i]->start, false))
+			break;
+	}
+	if (n)
+		list_end(&l, 0, 0);
+	free(s);
+}
+
+static void print_held(FILE *to, const struct report *r)
+{
+	static const struct {
+		const char *name;
+		enum account_space space;
+	} of[] = {{"user", SPACE_USER}, {"kernel", SPACE_KERNEL}, {"file pages", SPACE_CACHE}};
 	char a[32];
 
-	fprintf(to, "RAM %.1f MiB, %s frames     peak %.1f MiB used", mib, grouped(l->ram_frames, a),
-		(double)(l->used_peak * kib) / 1024);
-	if (l->peak_time_ns)
-		fprintf(to, " at %.2f s", (double)l->peak_time_ns / 1e9);
+	if (!sum_of(r, 's'))
+		return;
+	fprintf(to, "%sStill held after exit%s, KiB:", BOLD, PLAIN);
+	for (size_t i = 0; i < 3; i++)
+		fprintf(to, "%s %s %s", i ? " ·" : "", of[i].name,
+			signed_kib((int64_t)(report_space(r, of[i].space, 'e') - report_space(r, of[i].space, 's')), a));
 	fputc('\n', to);
-	if (timed)
-		timeline_plot(to, &t, l);
-	fprintf(to, "%-*s %12s %12s %6s %12s\n", LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT START", "AT PEAK", "%",
-		"AT THE END");
-	print_space(to, l, SPACE_USER, "USER");
-	print_space(to, l, SPACE_CACHE, "PAGE CACHE");
-	print_space(to, l, SPACE_KERNEL, "KERNEL");
-	print_space(to, l, SPACE_FREE, "FREE");
-	print_closing(to, l, audit);
-	if (timed)
-		print_who(to, &t, l);
-	timeline_free(&t);
+	print_grown_sites(to, r);
 }
 
-static void print_head(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r)
+static void print_who(FILE *to, const struct report *r)
+{
+	const struct rep_snap *s = report_named_snap(r);
+
+	if (!s)
+		return;
+	print_parts(to, "At the peak, KiB by owner:", s->owners, s->nr_owners);
+	print_parts(to, "         by place in code:", s->sites, s->nr_sites);
+}
+
+static void print_memory(FILE *to, const struct report *r)
+{
+	char a[32];
+
+	fprintf(to, "RAM %.1f MiB, %s frames     %speak %.1f MiB used%s", (double)r->ram / (1 << 20),
+		grouped(r->ram / r->page_size, a), BOLD, (double)r->used_peak / (1 << 20), PLAIN);
+	if (r->peak_time_ns)
+		fprintf(to, " at %.2f s", (double)r->peak_time_ns / 1e9);
+	fprintf(to, ", at the end %.1f\n", (double)r->used_end / (1 << 20));
+	plot_text(to, r);
+	fprintf(to, "%s%-*s %12s %12s %6s %12s%s\n", BOLD, LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT START", "AT PEAK", "%",
+		"AT THE END", PLAIN);
+	print_space(to, r, SPACE_USER, "USER");
+	print_space(to, r, SPACE_CACHE, "PAGE CACHE");
+	print_space(to, r, SPACE_KERNEL, "KERNEL");
+	print_space(to, r, SPACE_FREE, "FREE");
+	print_closing(to, r);
+	print_processes(to, r, 3);
+	print_heap_share(to, r);
+	print_files(to, r, false);
+	print_files(to, r, true);
+	print_who(to, r);
+	print_held(to, r);
+	if (*r->audit)
+		fprintf(to, "%.*s\n", (int)strcspn(r->audit, "\n"), r->audit);
+}
+
+static void print_head(FILE *to, const struct report *r)
 {
 	char words[64];
 
-	result_words(r, words, sizeof(words));
-	fprintf(to, "── quire ─────────── %s · %.2f s", words, (double)r->wall_ns / 1e9);
+	report_words(r, words, sizeof(words));
+	fprintf(to, "%s── quire ─────────── %s · %.2f s", BOLD, words, (double)r->wall_ns / 1e9);
 	if (r->start_ns)
 		fprintf(to, " (%.2f to start)", (double)r->start_ns / 1e9);
-	fprintf(to, " · %s (%s) · %u cpu%s\n", a->kvm ? "kvm" : "tcg", a->why, o->cpus, o->cpus > 1 ? "s" : "");
+	fprintf(to, " · %s (%.30s) · %d cpu%s%s\n", r->accel, r->accel_why, r->cpus, r->cpus == 1 ? "" : "s", PLAIN);
 }
 
-void report_print(FILE *to, const struct options *o, const struct accel_choice *a, const struct run_result *r)
+void report_text(FILE *to, const struct report *r, bool with_colour)
 {
-	struct ledger l;
-
-	print_head(to, o, a, r);
-	if (r->nr_oom)
-		fprintf(to, "%s%s\n", r->oom, r->nr_oom > 1 ? " (and others before)" : "");
-	if (r->ledger && ledger_parse(&l, r->ledger_start, r->ledger))
-		print_ledger(to, &l, r->audit, r->timeline);
+	colour = with_colour;
+	print_head(to, r);
+	if (r->oom_kills) {
+		fprintf(to, "%s%.*s%s%s\n", RED, PAGE_WIDTH - 20, r->oom, r->oom_kills > 1 ? " (and others before)" : "", PLAIN);
+	}
+	if (r->has_memory)
+		print_memory(to, r);
 	else
-		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n",
-			(double)o->mem_bytes / (1 << 20));
+		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n", (double)r->machine_ram / (1 << 20));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cli/quire.h"
 
@@ -40,19 +41,42 @@ static void say_failure(const struct options *o, const struct run_result *r)
 		warn_user("interrupted: the machine was stopped");
 }
 
+/* The status our caller sees. */
+int result_status(const struct run_result *r)
+{
+	int status = (int)r->exit.status;
+
+	switch (r->end) {
+	case END_EXITED:
+		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	case END_EXEC_FAILED:
+		return r->exec_errno == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+	case END_TIMEOUT:
+		return STATUS_TIMEOUT;
+	case END_INTERRUPTED:
+		return 128 + r->signal;
+	default:
+		return STATUS_QUIRE_FAILED;
+	}
+}
+
 /* With -q nothing; a job that never ran has no memory to report. */
 static void report(const struct options *o, const struct accel_choice *accel, const struct run_result *r)
 {
+	struct report *drawn;
+	char why[128];
+
 	if (r->audit && strncmp(r->audit, "audit: ok", 9))
 		warn_user("the audit found differences:\n%s", r->audit);
+	if (o->quiet && !o->json_file && !o->html_file && !o->massif_file)
+		return;
+	drawn = report_load(report_build(o, accel, r), why, sizeof(why));
+	if (!drawn)
+		fail("the report: %s", why);
 	if (!o->quiet && r->end != END_AGENT_ERROR && r->end != END_EXEC_FAILED)
-		report_print(stderr, o, accel, r);
-	if (o->json_file)
-		report_json(o, accel, r);
-	if (o->html_file)
-		html_write(o, accel, r);
-	if (o->massif_file)
-		massif_write(o, r);
+		report_text(stderr, drawn, wants_colour(stderr));
+	render_files(o, drawn);
+	report_free(drawn);
 }
 
 int command_run(struct options *o)
