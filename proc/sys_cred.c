@@ -63,197 +63,116 @@ SYSCALL0(geteuid) { return current->cred->euid; }
 SYSCALL0(getgid) { return current->cred->gid; }
 SYSCALL0(getegid) { return current->cred->egid; }
 
-static bool is_own_uid(const struct cred *c, u32 id)
+/* Users and groups follow the same rules; only users carry capabilities with them. */
+enum id_kind { USERS, GROUPS };
+
+static u32 *ids_of(struct cred *c, enum id_kind kind)
 {
-	return id == NO_ID || id == c->uid || id == c->euid || id == c->suid;
+	return kind == USERS ? c->user_ids : c->group_ids;
 }
 
-static bool is_own_gid(const struct cred *c, u32 id)
+static bool may_set_any(enum id_kind kind)
 {
-	return id == NO_ID || id == c->gid || id == c->egid || id == c->sgid;
+	return capable(kind == USERS ? CAP_SETUID : CAP_SETGID);
 }
 
-SYSCALL(setuid, u32 uid)
+/* The real, effective or saved id, or "leave it". */
+static bool is_own(const u32 *ids, u32 id)
 {
-	const struct cred *old = current->cred;
-	struct cred *new;
-	bool privileged = capable(CAP_SETUID);
+	return id == NO_ID || id == ids[ID_REAL] || id == ids[ID_EFFECTIVE] || id == ids[ID_SAVED];
+}
 
-	if (uid == NO_ID)
+/*
+ * Install a copy of current's credentials with new ids of one kind, by enum id_role; NO_ID leaves one as it is.
+ * The file system id follows the effective one. 0 or -ENOMEM.
+ */
+static int set_ids(enum id_kind kind, u32 real, u32 effective, u32 saved)
+{
+	const u32 want[] = { real, effective, saved };
+	struct cred *new = cred_begin();
+	u32 *ids;
+
+	if (!new)
+		return -ENOMEM;
+	ids = ids_of(new, kind);
+	for (enum id_role r = ID_REAL; r <= ID_SAVED; r++)
+		if (want[r] != NO_ID)
+			ids[r] = want[r];
+	ids[ID_FS] = ids[ID_EFFECTIVE];
+	if (kind == USERS)
+		cred_adjust_caps(new, current->cred);
+	cred_commit(new);
+	return 0;
+}
+
+static int set_id(enum id_kind kind, u32 id)
+{
+	const u32 *old = ids_of(current->cred, kind);
+
+	if (id == NO_ID)
 		return -EINVAL;
-	if (!privileged && uid != old->uid && uid != old->suid)
-		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (privileged)
-		new->uid = new->suid = uid;
-	new->euid = new->fsuid = uid;
-	cred_adjust_caps(new, old);
-	cred_commit(new);
-	return 0;
+	if (may_set_any(kind))
+		return set_ids(kind, id, id, id);
+	return id == old[ID_REAL] || id == old[ID_SAVED] ? set_ids(kind, NO_ID, id, NO_ID) : -EPERM;
 }
 
-SYSCALL(setgid, u32 gid)
+static int set_res_ids(enum id_kind kind, u32 real, u32 effective, u32 saved)
 {
-	const struct cred *old = current->cred;
-	struct cred *new;
-	bool privileged = capable(CAP_SETGID);
+	const u32 *old = ids_of(current->cred, kind);
 
-	if (gid == NO_ID)
-		return -EINVAL;
-	if (!privileged && gid != old->gid && gid != old->sgid)
+	if (!may_set_any(kind) && !(is_own(old, real) && is_own(old, effective) && is_own(old, saved)))
 		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (privileged)
-		new->gid = new->sgid = gid;
-	new->egid = new->fsgid = gid;
-	cred_commit(new);
-	return 0;
-}
-
-SYSCALL(setresuid, u32 ruid, u32 euid, u32 suid)
-{
-	const struct cred *old = current->cred;
-	struct cred *new;
-
-	if (!capable(CAP_SETUID) && !(is_own_uid(old, ruid) && is_own_uid(old, euid) && is_own_uid(old, suid)))
-		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (ruid != NO_ID)
-		new->uid = ruid;
-	if (euid != NO_ID)
-		new->euid = euid;
-	if (suid != NO_ID)
-		new->suid = suid;
-	new->fsuid = new->euid;
-	cred_adjust_caps(new, old);
-	cred_commit(new);
-	return 0;
-}
-
-SYSCALL(setresgid, u32 rgid, u32 egid, u32 sgid)
-{
-	const struct cred *old = current->cred;
-	struct cred *new;
-
-	if (!capable(CAP_SETGID) && !(is_own_gid(old, rgid) && is_own_gid(old, egid) && is_own_gid(old, sgid)))
-		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (rgid != NO_ID)
-		new->gid = rgid;
-	if (egid != NO_ID)
-		new->egid = egid;
-	if (sgid != NO_ID)
-		new->sgid = sgid;
-	new->fsgid = new->egid;
-	cred_commit(new);
-	return 0;
+	return set_ids(kind, real, effective, saved);
 }
 
 /* The saved id follows when the real id is set, or the effective one becomes other than the old real one. */
-static bool saved_follows(u32 real, u32 effective, u32 old_real)
+static int set_re_ids(enum id_kind kind, u32 real, u32 effective)
 {
-	return real != NO_ID || (effective != NO_ID && effective != old_real);
-}
+	const u32 *old = ids_of(current->cred, kind);
+	bool saved_follows = real != NO_ID || (effective != NO_ID && effective != old[ID_REAL]);
+	u32 becomes = effective != NO_ID ? effective : old[ID_EFFECTIVE];
 
-SYSCALL(setreuid, u32 ruid, u32 euid)
-{
-	const struct cred *old = current->cred;
-	struct cred *new;
-
-	if (!capable(CAP_SETUID) &&
-	    ((ruid != NO_ID && ruid != old->uid && ruid != old->euid) || !is_own_uid(old, euid)))
+	if (!may_set_any(kind) &&
+	    ((real != NO_ID && real != old[ID_REAL] && real != old[ID_EFFECTIVE]) || !is_own(old, effective)))
 		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (ruid != NO_ID)
-		new->uid = ruid;
-	if (euid != NO_ID)
-		new->euid = euid;
-	if (saved_follows(ruid, euid, old->uid))
-		new->suid = new->euid;
-	new->fsuid = new->euid;
-	cred_adjust_caps(new, old);
-	cred_commit(new);
-	return 0;
-}
-
-SYSCALL(setregid, u32 rgid, u32 egid)
-{
-	const struct cred *old = current->cred;
-	struct cred *new;
-
-	if (!capable(CAP_SETGID) &&
-	    ((rgid != NO_ID && rgid != old->gid && rgid != old->egid) || !is_own_gid(old, egid)))
-		return -EPERM;
-	new = cred_begin();
-	if (!new)
-		return -ENOMEM;
-	if (rgid != NO_ID)
-		new->gid = rgid;
-	if (egid != NO_ID)
-		new->egid = egid;
-	if (saved_follows(rgid, egid, old->gid))
-		new->sgid = new->egid;
-	new->fsgid = new->egid;
-	cred_commit(new);
-	return 0;
+	return set_ids(kind, real, effective, saved_follows ? becomes : NO_ID);
 }
 
 /* Returns the old id, always: setfsuid(2). */
-SYSCALL(setfsuid, u32 uid)
+static u32 set_fs_id(enum id_kind kind, u32 id)
 {
-	const struct cred *old = current->cred;
-	u32 was = old->fsuid;
+	const u32 *old = ids_of(current->cred, kind);
+	u32 was = old[ID_FS];
 	struct cred *new;
 
-	if (uid == NO_ID || (!is_own_uid(old, uid) && uid != old->fsuid && !capable(CAP_SETUID)))
+	if (id == NO_ID || (!is_own(old, id) && id != was && !may_set_any(kind)))
 		return was;
 	new = cred_begin();
 	if (!new)
 		return was;
-	new->fsuid = uid;
+	ids_of(new, kind)[ID_FS] = id;
 	cred_commit(new);
 	return was;
 }
 
-SYSCALL(setfsgid, u32 gid)
-{
-	const struct cred *old = current->cred;
-	u32 was = old->fsgid;
-	struct cred *new;
+SYSCALL(setuid, u32 uid) { return set_id(USERS, uid); }
+SYSCALL(setgid, u32 gid) { return set_id(GROUPS, gid); }
+SYSCALL(setresuid, u32 ruid, u32 euid, u32 suid) { return set_res_ids(USERS, ruid, euid, suid); }
+SYSCALL(setresgid, u32 rgid, u32 egid, u32 sgid) { return set_res_ids(GROUPS, rgid, egid, sgid); }
+SYSCALL(setreuid, u32 ruid, u32 euid) { return set_re_ids(USERS, ruid, euid); }
+SYSCALL(setregid, u32 rgid, u32 egid) { return set_re_ids(GROUPS, rgid, egid); }
+SYSCALL(setfsuid, u32 uid) { return set_fs_id(USERS, uid); }
+SYSCALL(setfsgid, u32 gid) { return set_fs_id(GROUPS, gid); }
 
-	if (gid == NO_ID || (!is_own_gid(old, gid) && gid != old->fsgid && !capable(CAP_SETGID)))
-		return was;
-	new = cred_begin();
-	if (!new)
-		return was;
-	new->fsgid = gid;
-	cred_commit(new);
-	return was;
+static long get_res_ids(enum id_kind kind, u32 __user *real, u32 __user *effective, u32 __user *saved)
+{
+	const u32 *ids = ids_of(current->cred, kind);
+
+	return put_user(ids[ID_REAL], real) || put_user(ids[ID_EFFECTIVE], effective) || put_user(ids[ID_SAVED], saved) ? -EFAULT : 0;
 }
 
-SYSCALL(getresuid, u32 __user *ruid, u32 __user *euid, u32 __user *suid)
-{
-	const struct cred *c = current->cred;
-
-	return put_user(c->uid, ruid) || put_user(c->euid, euid) || put_user(c->suid, suid) ? -EFAULT : 0;
-}
-
-SYSCALL(getresgid, u32 __user *rgid, u32 __user *egid, u32 __user *sgid)
-{
-	const struct cred *c = current->cred;
-
-	return put_user(c->gid, rgid) || put_user(c->egid, egid) || put_user(c->sgid, sgid) ? -EFAULT : 0;
-}
+SYSCALL(getresuid, u32 __user *ruid, u32 __user *euid, u32 __user *suid) { return get_res_ids(USERS, ruid, euid, suid); }
+SYSCALL(getresgid, u32 __user *rgid, u32 __user *egid, u32 __user *sgid) { return get_res_ids(GROUPS, rgid, egid, sgid); }
 
 SYSCALL(getgroups, int n, u32 __user *list)
 {

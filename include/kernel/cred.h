@@ -6,10 +6,18 @@
 
 #include <lib/atomic.h>
 
+enum id_role { ID_REAL, ID_EFFECTIVE, ID_SAVED, ID_FS, NR_ID_ROLES };
+
 struct cred {
 	atomic_t	refs;
-	u32		uid, euid, suid, fsuid;
-	u32		gid, egid, sgid, fsgid;
+	union {
+		struct { u32 uid, euid, suid, fsuid; };
+		u32 user_ids[NR_ID_ROLES];	/* the same four, by enum id_role */
+	};
+	union {
+		struct { u32 gid, egid, sgid, fsgid; };
+		u32 group_ids[NR_ID_ROLES];
+	};
 	u64		cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	u32		securebits;
 	u32		nr_groups;

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
@@ -109,11 +110,41 @@ static int ids(void *arg)
 	return 0;
 }
 
+/* The saved id follows a new real id, and an effective one that is not the old real one: setreuid(2). */
+static int saved_id_follows(void *arg)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	EXPECT_OK(setresgid(20, 21, 22));
+	EXPECT_OK(setregid(-1, 20));
+	EXPECT_OK(getresgid(&rg, &eg, &sg));
+	CHECK(rg == 20 && eg == 20 && sg == 22);
+	EXPECT_OK(setregid(21, -1));
+	EXPECT_OK(getresgid(&rg, &eg, &sg));
+	CHECK(rg == 21 && eg == 20 && sg == 20);
+	EXPECT_OK(setresuid(100, 101, 102));
+	EXPECT_OK(setreuid(-1, 102));
+	EXPECT_OK(getresuid(&r, &e, &s));
+	CHECK(r == 100 && e == 102 && s == 102);
+	EXPECT_ERR(setreuid(7, -1), EPERM);
+	EXPECT_OK(setreuid(102, 100));
+	EXPECT_OK(getresuid(&r, &e, &s));
+	CHECK(r == 102 && e == 100 && s == 100);
+	EXPECT_EQ(setfsuid(102), 100);
+	EXPECT_EQ(setfsuid(7), 102);
+	EXPECT_EQ(setfsuid(-1), 102);
+	EXPECT_EQ(setfsgid(21), 20);
+	EXPECT_EQ(setfsgid(-1), 21);
+	return 0;
+}
+
 TEST(identities)
 {
 	if (geteuid())
 		SKIP("needs root");
 	CHILD_EXITS(ids, NULL, 0);
+	CHILD_EXITS(saved_id_follows, NULL, 0);
 }
 
 TEST(affinity)
@@ -142,6 +173,7 @@ TEST(affinity)
 
 TEST(scheduling_calls)
 {
+	int nice_before = getpriority(PRIO_PROCESS, 0);	/* the tests themselves may run at any */
 	struct sched_param p = { .sched_priority = 99 };
 	struct timespec ts;
 
@@ -153,13 +185,12 @@ TEST(scheduling_calls)
 	EXPECT_ERR(sched_get_priority_max(77), EINVAL);
 	EXPECT_OK(sched_yield());
 	EXPECT_OK(sched_rr_get_interval(0, &ts));
-	EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 0);
-	EXPECT_OK(setpriority(PRIO_PROCESS, 0, 5));
-	EXPECT_EQ(getpriority(PRIO_PROCESS, 0), 5);
+	EXPECT_OK(setpriority(PRIO_PROCESS, 0, nice_before + 5));
+	EXPECT_EQ(getpriority(PRIO_PROCESS, 0), nice_before + 5);
 	EXPECT_ERR(getpriority(9, 0), EINVAL);
 	EXPECT_ERR(setpriority(PRIO_PROCESS, 0x3fffffff, 0), ESRCH);
 	if (geteuid() == 0)
-		EXPECT_OK(setpriority(PRIO_PROCESS, 0, 0));
+		EXPECT_OK(setpriority(PRIO_PROCESS, 0, nice_before));
 }
 
 TEST(uname_call)
