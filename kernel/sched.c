@@ -36,7 +36,7 @@ struct task boot_task = {
 	.state = TASK_RUNNING, .on_cpu = 1, .flags = TF_KTHREAD, .cpus_allowed = 1, .refs = ATOMIC_INIT(1),
 	.comm = "swapper/0", .policy = SCHED_IDLE,
 	.cred = &cred_root, .real_cred = &cred_root,
-	.rt_link = LIST_INIT(boot_task.rt_link), .thread_link = LIST_INIT(boot_task.thread_link),
+	.site_floor = LEDGER_MODULE_SITES, .rt_link = LIST_INIT(boot_task.rt_link), .thread_link = LIST_INIT(boot_task.thread_link),
 	.pending_info = LIST_INIT(boot_task.pending_info),
 };
 
@@ -548,6 +548,7 @@ struct task *task_alloc(void)
 		return NULL;
 	}
 	atomic_set(&t->refs, 2);	/* the creator's (later the process's), and the scheduler's until it is dead */
+	t->site_floor = LEDGER_MODULE_SITES;
 	t->state = TASK_KILLABLE;	/* not yet running: task_wake_new() */
 	t->cpu = cpu_id();
 	t->last_mode = 1;

@@ -179,7 +179,7 @@ void vmalloc_purge(void)
 
 static struct area *reserve(size_t size, gfp_t gfp, struct alloc_site *site)
 {
-	struct area *a = slab_alloc(area_cache, gfp & ~(GFP_ZERO | GFP_MOVABLE));
+	struct area *a = slab_alloc(area_cache, (gfp & ~(GFP_ZERO | GFP_MOVABLE)) | GFP_NOACCOUNT);
 
 	if (!a)
 		return NULL;

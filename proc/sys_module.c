@@ -323,11 +323,23 @@ void module_sysfs_remove(struct module *m)
 	mutex_unlock(&module_lock);
 }
 
+static int ledger_show(struct text *out, void *arg)
+{
+	int err;
+
+	mutex_lock(&module_lock);
+	err = modules_ledger_text(out);
+	mutex_unlock(&module_lock);
+	return err;
+}
+
 static int module_files_init(void)
 {
+	static const struct proc_file ledger = { .path = "ledger/modules", .mode = 0444, .show = ledger_show };
 	static const struct proc_file modules = { .path = "modules", .mode = 0444, .show = modules_show };
 
 	proc_register(&modules);
+	proc_register(&ledger);
 	sysfs_mkdir("module");
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <arch/upcalls.h>
 #include <kernel/cpu.h>
 #include <kernel/irq.h>
+#include <kernel/module.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <kernel/task.h>
@@ -71,6 +72,7 @@ bool irq_deferred_pending(void)
 
 void irq_run_deferred(void)
 {
+	struct module_call whose = module_call_begin(NULL);	/* not the module's that happens to be interrupted */
 	u64 pending;
 
 	__atomic_fetch_and(&current->work, ~(unsigned long)WORK_DEFERRED, __ATOMIC_RELAXED);
@@ -81,6 +83,7 @@ void irq_run_deferred(void)
 		pending &= pending - 1;
 		deferred[slot].fn(deferred[slot].arg);
 	}
+	module_call_end(whose);
 }
 
 /* ---- device lines --------------------------------------------------------------------------------------------------- */

@@ -69,7 +69,7 @@ SECTIONS
 		__start_alloc_sites = .;
 		*(alloc_sites)
 		__stop_alloc_sites = .;
-		. += 128 * 48;			/* slots for the sites of modules */
+		. += 384 * 48;			/* slots for the sites of modules */
 		__end_alloc_sites = .;
 		. = ALIGN(64);
 		percpu_start = .;

@@ -126,6 +126,11 @@ unsigned module_reloc_width(unsigned type)
 	}
 }
 
+bool module_reloc_is_relative(unsigned type)
+{
+	return type == R_X86_64_PC32 || type == R_X86_64_PLT32;
+}
+
 int module_relocate(unsigned type, void *place, u64 value, s64 addend)
 {
 	u64 v = value + (u64)addend;

@@ -70,10 +70,25 @@ extern struct module __this_module;
 #define try_module_get(m)	module_try_get(m)
 #define module_put_self()	module_put(THIS_MODULE)
 
+/*
+ * A kernel function that allocates for us: what it takes stands at this place, not at the kernel's own. In headers, so that
+ * drivers call misc_register() and the like by their names.
+ */
+#define MODULE_CALL(call) ({									\
+	struct module_call module_call_whose = module_call_begin(ALLOC_SITE());			\
+	typeof(call) module_call_result = (call);						\
+	module_call_end(module_call_whose);							\
+	module_call_result; })
+#define MODULE_CALL_VOID(call) do {								\
+	struct module_call module_call_whose = module_call_begin(ALLOC_SITE());			\
+	call;											\
+	module_call_end(module_call_whose);							\
+} while (0)
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 #define kmem_cache				slab_cache
-#define kmem_cache_create(name, size, align, flags, ctor) slab_cache_create(name, size, align, 0, ctor)
+#define kmem_cache_create(name, size, align, flags, ctor) MODULE_CALL(slab_cache_create(name, size, align, 0, ctor))
 #define kmem_cache_destroy(c)			slab_cache_destroy(c)
 #define kmem_cache_alloc(c, gfp)		slab_alloc(c, gfp)
 #define kmem_cache_zalloc(c, gfp)		slab_alloc(c, (gfp) | GFP_ZERO)
@@ -140,6 +155,14 @@ static inline void msleep(unsigned ms)
 	task_set_state(TASK_UNINTERRUPTIBLE);
 	schedule_timeout((ktime_t)ms * NSEC_PER_MSEC);
 }
+
+/* ---- kernel functions that allocate on our behalf ------------------------------------------------------------------- */
+
+#ifdef MODULE
+#define misc_register(m)		MODULE_CALL(misc_register(m))
+#define kthread_create(fn, arg, ...)	MODULE_CALL(kthread_create(fn, arg, __VA_ARGS__))
+#define proc_register(f)		MODULE_CALL_VOID(proc_register(f))
+#endif
 
 #ifdef KBUILD_MODNAME
 MODULE_INFO(name, KBUILD_MODNAME);

@@ -6,6 +6,7 @@
 #define KERNEL_MODULE_H
 
 #include <kernel/lock.h>
+#include <kernel/task.h>
 #include <lib/list.h>
 #include <mm/ledger.h>
 
@@ -54,11 +55,14 @@ struct module {
 	struct module_param	*params;
 	unsigned		nr_params;
 	struct module_symbol	*symbols;	/* by address; names in symbol_names */
-	unsigned		nr_symbols;
+	unsigned		nr_symbols, nr_init_symbols;	/* those of init parts come last: nobody else sees them */
 	char			*symbol_names;
 	struct module		**uses;		/* modules whose symbols it uses */
 	unsigned		nr_uses;
 	unsigned		first_site, nr_sites;	/* its call sites in the ledger's table */
+	unsigned		books;			/* its number there */
+	char			*report;		/* at unload: for those who ask later */
+	size_t			bss_size, init_size;	/* init: what was freed after init */
 	char			*version;	/* from .modinfo; may be NULL */
 	bool			forced;		/* vermagic ignored */
 	char			*args;		/* parameter text: charp values point into it */
@@ -83,11 +87,11 @@ int module_param_text(const struct module_param *p, char *buf, size_t size);
 /* border, defined by proc/: /sys/module/NAME */
 void module_sysfs_add(struct module *m);
 void module_sysfs_remove(struct module *m);
-/* "leaky: 3 objects, 1216 bytes not freed: …" into buf; the number of things alive. */
-long module_alive_text(const struct module *m, char *buf, size_t size);
 /* One line a call site: what is alive and what was, for /sys/module/NAME/allocations. */
 struct text;
 int module_allocations_text(const struct module *m, struct text *out);
+/* The text of /proc/ledger/modules; module_lock held. */
+int modules_ledger_text(struct text *out);
 const char *module_symbol_at(vaddr_t address, unsigned long *offset, unsigned long *size);	/* "name [module]"; NULL */
 bool module_symbol_nth(unsigned i, vaddr_t *address, char *kind, char *text, size_t size);	/* of all modules in turn */
 unsigned long module_resolve(const char *name, struct module **from);	/* 0: nobody exports it; module_lock held */
@@ -98,18 +102,47 @@ void module_part_free(struct module_part *p);
 void module_part_protect(const struct module_part *p, enum module_part_kind kind);
 /* One relocation at `place` (which lies in writable memory): 0, or -ENOEXEC for an unknown type or a value that does not fit. */
 int module_relocate(unsigned type, void *place, u64 value, s64 addend) must_check;
+bool module_reloc_is_relative(unsigned type);	/* to the instruction's end, four bytes on */
 unsigned module_reloc_width(unsigned type);		/* bytes it writes; 0: unknown type */
 void module_patch_user_access(s32 *sites, unsigned n);
 
-/* mm/: call sites of modules live in spare slots of the kernel's table. */
+/* mm/: call sites of modules live in spare slots behind the kernel's; a module's books add up what its sites hold. */
+struct module_sums {
+	atomic_long_t	objects, pages, bytes;	/* live; bytes of both */
+	atomic_long_t	peak;			/* of bytes */
+	atomic_long_t	calls, total;		/* allocations, and their bytes, ever */
+};
 struct alloc_site *ledger_sites_reserve(unsigned n, unsigned *first);	/* NULL when the table is full */
 void ledger_sites_release(unsigned first, unsigned n);	/* those that still have live bytes keep their slot and names */
-struct module_usage {
-	long	objects, bytes, pages;		/* live now: slab objects and their bytes; pages of other kinds */
-	long	peak_pages, calls;
+struct alloc_site *ledger_site_at(unsigned id, const struct module_sums **sums, vaddr_t *code);
+void ledger_site_set_code(struct alloc_site *s, unsigned books, vaddr_t code);	/* the return address of the call, if known */
+unsigned ledger_books_open(const char *name);		/* a number; 0: too many modules */
+void ledger_books_close(unsigned books, char *report);	/* consumes report (kvmalloc), which may be NULL */
+const struct module_sums *ledger_books_sums(unsigned books);
+const char *ledger_books_report(unsigned books, bool *more);	/* of a module that is gone; NULL */
+/* A walk over all slabs: fn for each site in [first, first + n) and each cache with objects from there. -ENOMEM or 0. */
+int ledger_sites_caches(unsigned first, unsigned n, void (*fn)(void *arg, unsigned id, const char *cache, size_t size, long objects),
+			void *arg);
+
+/*
+ * Kernel functions that allocate on behalf of a module: what they ask for between the two stands at `site`. With NULL it stands
+ * at the kernel's own sites, whoever runs.
+ */
+struct module_call {
+	struct alloc_site *floor, *site;
 };
-/* For each site in [first, first + n): fn(arg, site, usage, name of the cache the objects are in or NULL). -ENOMEM or 0. */
-int ledger_sites_usage(unsigned first, unsigned n,
-		       void (*fn)(void *arg, const struct alloc_site *s, const char *cache, const struct module_usage *u), void *arg);
+static inline struct module_call module_call_begin(struct alloc_site *site)
+{
+	struct module_call old = { current->site_floor, current->module_site };
+
+	current->module_site = site;
+	current->site_floor = site ? NULL : LEDGER_MODULE_SITES;
+	return old;
+}
+static inline void module_call_end(struct module_call old)
+{
+	current->site_floor = old.floor;
+	current->module_site = old.site;
+}
 
 #endif

@@ -104,6 +104,8 @@ struct task {
 	struct mm		*mm;		/* NULL for kernel threads */
 	struct mm		*active_mm;	/* whose page table is loaded; a kernel thread borrows one */
 	owner_t			owner;		/* who pays for its allocations */
+	struct alloc_site	*site_floor;	/* allocations of sites from here on are counted for a module */
+	struct alloc_site	*module_site;	/* in a kernel function that a module called: the place of the call; else NULL */
 	u64			min_flt, maj_flt;
 	bool			memcg_high;	/* [t] its cgroup is over memory.high: memcg_over_high() on the way to user mode */
 	int			fault_disabled;	/* > 0: user faults fail at once (the _nofault accessors) */

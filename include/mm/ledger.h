@@ -51,7 +51,7 @@ struct alloc_site {
 	const char	*func;
 	u32		line;
 	u16		id;		/* index + 1, given at boot or module load; 0: none */
-	u16		module;		/* owner id of the module, 0 for the kernel */
+	u16		module;		/* number of the module's books, 0 for the kernel */
 	/* Frames only, exact, under the ledger's lock; bytes of slab objects are counted by walking when a report asks. */
 	long		bytes;		/* live now */
 	long		peak_bytes;
@@ -62,6 +62,10 @@ struct alloc_site {
 	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") aligned_to(8) = {	\
 		.file = __FILE__, .func = __func__, .line = __LINE__ };			\
 	&alloc_site_here; })
+
+/* Sites from here on belong to modules. A new task's site_floor; see <kernel/module.h>. */
+extern struct alloc_site __stop_alloc_sites[];
+#define LEDGER_MODULE_SITES	__stop_alloc_sites
 
 typedef u16 owner_t;		/* index into the owner table; 0 is the machine */
 #define OWNER_MACHINE	0

@@ -8,6 +8,6 @@
 #include <kernel/version.h>
 
 int module_build(struct module *m, const void *image, size_t len, unsigned flags) must_check;
-void module_report_leaks(const struct module *m);
+void module_report_end(struct module *m);	/* at unload: what it left behind, into the log; its books are closed */
 
 #endif

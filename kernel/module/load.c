@@ -39,6 +39,7 @@ struct load {
 	const char	*info;			/* .modinfo */
 	size_t		info_len;
 	struct { u8 part; vaddr_t address; } *placed;
+	unsigned	sites_section;
 	struct module	*m;
 	unsigned	flags;
 };
@@ -183,6 +184,8 @@ static int place_sections(struct load *l)
 		p->size = ALIGN_UP(p->size, s->sh_addralign ? s->sh_addralign : 1);
 		l->placed[i].address = p->size;
 		p->size += s->sh_size;
+		if (part == PART_DATA && s->sh_type == SHT_NOBITS)
+			l->m->bss_size += s->sh_size;
 		if (p->size > MAX_MODULE)
 			return -ENOEXEC;
 	}
@@ -200,6 +203,14 @@ static int allocate_parts(struct load *l)
 	return 0;
 }
 
+static int open_books(struct module *m)
+{
+	mutex_lock(&module_lock);
+	m->books = ledger_books_open(m->name);
+	mutex_unlock(&module_lock);
+	return m->books ? 0 : -ENOMEM;
+}
+
 static int place_sites(struct load *l, unsigned i)
 {
 	struct module *m = l->m;
@@ -208,15 +219,19 @@ static int place_sites(struct load *l, unsigned i)
 
 	if (l->sh[i].sh_size % sizeof(struct alloc_site) || l->sh[i].sh_type == SHT_NOBITS || m->nr_sites)
 		return -ENOEXEC;
-	s = ledger_sites_reserve(n, &m->first_site);
+	mutex_lock(&module_lock);
+	s = m->books ? ledger_sites_reserve(n, &m->first_site) : NULL;
+	mutex_unlock(&module_lock);
 	if (!s)
 		return -ENOMEM;
 	memcpy(s, l->image + l->sh[i].sh_offset, l->sh[i].sh_size);
 	for (unsigned k = 0; k < n; k++) {
 		s[k].id = (u16)(m->first_site + k);
 		s[k].file = s[k].func = "?";		/* taken from now on; relocations put the names */
+		ledger_site_set_code(&s[k], m->books, 0);
 	}
 	m->nr_sites = n;
+	l->sites_section = i;
 	l->placed[i].address = (vaddr_t)s;
 	return 0;
 }
@@ -239,6 +254,12 @@ static int copy_sections(struct load *l)
 			memcpy((void *)l->placed[i].address, l->image + l->sh[i].sh_offset, l->sh[i].sh_size);
 	}
 	return 0;
+}
+
+/* Inside the text of the module: what init, exit and exports must be. */
+static bool in_part(const struct module *m, vaddr_t a, enum module_part_kind k)
+{
+	return a >= m->part[k].start && a < m->part[k].start + m->part[k].size;
 }
 
 /* ---- symbols ------------------------------------------------------------------------------------------------------ */
@@ -301,8 +322,45 @@ static int symbol_value(struct load *l, unsigned index, u64 *value)
 	return -ENOENT;
 }
 
+static bool target_is_text(const struct load *l, unsigned section)
+{
+	return l->placed[section].part == PART_TEXT || l->placed[section].part == PART_INIT_TEXT;
+}
+
+/* The compiler may have copied a function into its callers: the copy under its own name is the best witness. */
+static void note_code(struct load *l, struct alloc_site *s, vaddr_t code)
+{
+	const struct module_sums *sums;
+	vaddr_t before;
+
+	ledger_site_at(s->id, &sums, &before);
+	if (!before || in_part(l->m, code, PART_TEXT))
+		ledger_site_set_code(s, l->m->books, code);
+}
+
+/* Which call site does an instruction load, if any? */
+static struct alloc_site *site_named_by(const struct load *l, const Elf64_Rela *r, unsigned type, unsigned index)
+{
+	u64 offset = l->syms[index].st_value + (u64)r->r_addend + (module_reloc_is_relative(type) ? 4 : 0);
+	u64 n = offset / sizeof(struct alloc_site);
+	const struct module_sums *sums;
+	vaddr_t code;
+
+	if (!l->sites_section || l->syms[index].st_shndx != l->sites_section || n >= l->m->nr_sites)
+		return NULL;
+	return ledger_site_at(l->m->first_site + (unsigned)n, &sums, &code);
+}
+
+/* Is this where the call after the instruction that names a site returns to? */
+static vaddr_t call_behind(const u8 *place)
+{
+	return place[-1] == 0xe8 ? (vaddr_t)place + 4 : 0;
+}
+
 static int relocate_section(struct load *l, const Elf64_Shdr *rel)
 {
+	bool text = target_is_text(l, rel->sh_info);
+	struct alloc_site *named = NULL;
 	const Elf64_Rela *r = (const void *)(l->image + rel->sh_offset);
 	const Elf64_Shdr *target = &l->sh[rel->sh_info];
 
@@ -312,6 +370,7 @@ static int relocate_section(struct load *l, const Elf64_Shdr *rel)
 		unsigned type = (unsigned)ELF64_R_TYPE(r->r_info), index = (unsigned)ELF64_R_SYM(r->r_info);
 		unsigned width = module_reloc_width(type);
 		u64 value;
+		u8 *place;
 		int err;
 
 		if (!width || index >= l->nr_syms || r->r_offset > target->sh_size || width > target->sh_size - r->r_offset) {
@@ -320,11 +379,20 @@ static int relocate_section(struct load *l, const Elf64_Shdr *rel)
 			pr_err("%s: bad relocation (type %u)\n", l->m->name, type);
 			return -ENOEXEC;
 		}
+		place = (u8 *)l->placed[rel->sh_info].address + r->r_offset;
 		err = symbol_value(l, index, &value);
 		if (!err)
-			err = module_relocate(type, (void *)(l->placed[rel->sh_info].address + r->r_offset), value, r->r_addend);
+			err = module_relocate(type, place, value, r->r_addend);
 		if (err)
 			return err;
+		if (!text)
+			continue;
+		if (named && r->r_offset && call_behind(place)) {
+			note_code(l, named, call_behind(place));
+			named = NULL;
+		} else if (l->syms[index].st_shndx == l->sites_section) {
+			named = site_named_by(l, r, type, index);
+		}
 	}
 	return 0;
 }
@@ -364,12 +432,6 @@ static void *section(const struct load *l, const char *name, size_t entry, unsig
 	return NULL;
 }
 
-/* Inside the text of the module: what init, exit and exports must be. */
-static bool in_part(const struct module *m, vaddr_t a, enum module_part_kind k)
-{
-	return a >= m->part[k].start && a < m->part[k].start + m->part[k].size;
-}
-
 static vaddr_t entry_point(struct load *l, const char *name)
 {
 	for (unsigned i = 1; i < l->nr_syms; i++) {
@@ -399,35 +461,49 @@ static int find_contents(struct load *l)
 	return 0;
 }
 
-/* Functions and objects that stay, for backtraces and /proc/kallsyms. Missing memory only costs the names. */
+static bool symbol_kept(const struct load *l, const Elf64_Sym *s, bool init, char *kind)
+{
+	static const char kinds[NR_PARTS] = { 't', 'r', 'd', 't', 'd' };
+	unsigned type = ELF64_ST_TYPE(s->st_info), part;
+
+	if ((type != STT_FUNC && type != STT_OBJECT) || s->st_shndx == SHN_UNDEF || s->st_shndx >= l->eh->e_shnum)
+		return false;
+	part = l->placed[s->st_shndx].part;
+	if (part >= NR_PARTS || (part >= PART_INIT_TEXT) != init)
+		return false;
+	*kind = ELF64_ST_BIND(s->st_info) == STB_LOCAL ? kinds[part] : (char)(kinds[part] - 32);
+	return true;
+}
+
+static unsigned keep_some(struct load *l, struct module_symbol *to, bool init)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < l->nr_syms; i++) {
+		const Elf64_Sym *s = &l->syms[i];
+		char kind;
+
+		if (symbol_kept(l, s, init, &kind))
+			to[n++] = (struct module_symbol){
+				.address = l->placed[s->st_shndx].address + s->st_value, .size = (u32)s->st_size, .kind = kind,
+				.name = string_at(l->m->symbol_names, l->strings_len, s->st_name),
+			};
+	}
+	return n;
+}
+
+/* Functions and objects, for backtraces, /proc/kallsyms and reports. Missing memory only costs the names. */
 static void keep_symbols(struct load *l)
 {
 	struct module *m = l->m;
-	unsigned n = 0;
 
 	m->symbols = kvmalloc(max(l->nr_syms, 1u) * sizeof(*m->symbols), GFP_KERNEL);
 	m->symbol_names = kvmalloc(l->strings_len, GFP_KERNEL);
 	if (!m->symbols || !m->symbol_names)
 		return;
 	memcpy(m->symbol_names, l->strings, l->strings_len);
-	for (unsigned i = 1; i < l->nr_syms; i++) {
-		const Elf64_Sym *s = &l->syms[i];
-		unsigned type = ELF64_ST_TYPE(s->st_info), part;
-		char kind;
-
-		if ((type != STT_FUNC && type != STT_OBJECT) || s->st_shndx == SHN_UNDEF || s->st_shndx >= l->eh->e_shnum)
-			continue;
-		part = l->placed[s->st_shndx].part;
-		if (part != PART_TEXT && part != PART_RODATA && part != PART_DATA)
-			continue;
-		kind = part == PART_TEXT ? 't' : part == PART_RODATA ? 'r' : 'd';
-		m->symbols[n++] = (struct module_symbol){
-			.address = l->placed[s->st_shndx].address + s->st_value, .size = (u32)s->st_size,
-			.kind = ELF64_ST_BIND(s->st_info) == STB_LOCAL ? kind : (char)(kind - 32),
-			.name = string_at(m->symbol_names, l->strings_len, s->st_name),
-		};
-	}
-	m->nr_symbols = n;
+	m->nr_symbols = keep_some(l, m->symbols, false);
+	m->nr_init_symbols = keep_some(l, m->symbols + m->nr_symbols, true);
 }
 
 /* Builds the module; on an error the caller frees what is in m. */
@@ -443,6 +519,8 @@ int module_build(struct module *m, const void *image, size_t len, unsigned flags
 		err = find_tables(&l);
 	if (!err)
 		err = check_info(&l);
+	if (!err)
+		err = open_books(m);
 	if (err)
 		return err;
 	l.placed = kcalloc(l.eh->e_shnum, sizeof(*l.placed), GFP_KERNEL);

@@ -79,6 +79,7 @@ unsigned long module_resolve(const char *name, struct module **from)
 
 static void free_init(struct module *m)
 {
+	m->init_size = m->part[PART_INIT_TEXT].size + m->part[PART_INIT_DATA].size;
 	module_part_free(&m->part[PART_INIT_TEXT]);
 	module_part_free(&m->part[PART_INIT_DATA]);
 	m->part[PART_INIT_TEXT].size = m->part[PART_INIT_DATA].size = 0;
@@ -86,8 +87,12 @@ static void free_init(struct module *m)
 
 static void module_free(struct module *m)
 {
+	mutex_lock(&module_lock);
 	if (m->nr_sites)
 		ledger_sites_release(m->first_site, m->nr_sites);
+	if (m->books)
+		ledger_books_close(m->books, m->report);
+	mutex_unlock(&module_lock);
 	for (unsigned i = 0; i < m->nr_uses; i++)
 		module_put(m->uses[i]);
 	for (unsigned k = 0; k < NR_PARTS; k++)
@@ -164,8 +169,7 @@ int module_load(const void *image, size_t len, const char *args, unsigned flags)
 	if (!err)
 		return 0;
 	list_leave(m);
-	if (m->nr_sites)
-		module_report_leaks(m);
+	module_report_end(m);
 free:
 	module_free(m);
 	return err;
@@ -195,7 +199,7 @@ int module_unload(const char *name, bool force)
 		m->exit();
 	module_sysfs_remove(m);
 	list_leave(m);
-	module_report_leaks(m);
+	module_report_end(m);
 	module_free(m);
 	return 0;
 }

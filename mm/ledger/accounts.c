@@ -13,7 +13,8 @@
 
 struct ledger_books ledger_books = { .snap_above = LONG_MAX, .snap_below = LONG_MIN };
 struct alloc_site *ledger_site_base;
-unsigned ledger_nr_sites;
+unsigned ledger_nr_sites, ledger_nr_kernel_sites;
+u32 ledger_module_tags = ~0u;
 
 static const struct {
 	const char		*name;

@@ -35,8 +35,15 @@ struct ledger_books {
 extern struct ledger_books ledger_books;
 extern struct ledger_owner *ledger_owners;
 extern struct alloc_site *ledger_site_base;	/* site of id 1 */
-extern unsigned ledger_nr_sites;		/* of the kernel; modules' are found by ledger_site_slow() */
+extern unsigned ledger_nr_sites;		/* with modules' */
+extern unsigned ledger_nr_kernel_sites;
+extern u32 ledger_module_tags;			/* tags of slab objects from here on name a module's site */
 struct alloc_site *ledger_site_slow(unsigned id);
+/* modules.c: what is counted for modules. */
+struct alloc_site *ledger_module_site(struct alloc_site *s);	/* s, or the place where a module called the function that we are in */
+void ledger_module_object(struct alloc_site *s, long objects, size_t bytes);
+void ledger_module_pages(struct alloc_site *s, long pages);
+void ledger_module_frames_freed(unsigned id, long n);
 void ledger_snapshot(void);		/* timeline.c; lock held */
 void ledger_note_peak(void);		/* used is at its maximum: copies the books; lock held */
 
@@ -92,9 +99,12 @@ static always_inline void ledger_sub_locked(const struct page *p, long n)
 	if (unlikely(o->memcg))
 		memcg_book(o->memcg, p->account, -n);
 	if (likely(p->site)) {
-		struct alloc_site *s = ledger_site(p->site);
+		struct alloc_site *s = ledger_site_base + p->site - 1;
 
-		ledger_fall(&s->bytes, &s->peak_bytes, n << PAGE_SHIFT);
+		if (unlikely(p->site > ledger_nr_kernel_sites))
+			ledger_module_frames_freed(p->site, n);
+		else
+			ledger_fall(&s->bytes, &s->peak_bytes, n << PAGE_SHIFT);
 	}
 	if (unlikely(b->used < b->snap_below))
 		ledger_snapshot();

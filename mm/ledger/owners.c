@@ -50,6 +50,8 @@ void ledger_start(void)
 	memset(ledger_books.account, 0, sizeof(ledger_books.account));
 	ledger_site_base = __start_alloc_sites;
 	ledger_nr_sites = (unsigned)(__end_alloc_sites - __start_alloc_sites);
+	ledger_nr_kernel_sites = (unsigned)(__stop_alloc_sites - __start_alloc_sites);
+	ledger_module_tags = (ledger_nr_kernel_sites + 1) << 16;
 	for (unsigned i = 0; i < ledger_nr_sites; i++)
 		__start_alloc_sites[i].id = (u16)(i + 1);
 	nr_owners = (unsigned)clamp(frames / 64, 128UL, 8192UL);

@@ -121,6 +121,34 @@ static always_inline struct page *issue_one(struct page *p, gfp_t gfp, enum acco
 	return p;
 }
 
+/* In a kernel function that a module called, pages stand at the place of the call; those of everybody's caches do not. */
+static inline struct alloc_site *effective_site(struct alloc_site *site, gfp_t gfp, enum account account)
+{
+#ifndef NO_LEDGER
+	if (unlikely(site >= current->site_floor) && !(gfp & GFP_NOACCOUNT) && account != ACCT_PAGE_CACHE && account != ACCT_ANON &&
+	    account != ACCT_SHMEM && account != ACCT_PAGE_TABLE && account != ACCT_KSTACK)
+		return ledger_module_site(site);
+#endif
+	return site;
+}
+
+static inline void count_for_module(struct alloc_site *site, long pages)
+{
+#ifndef NO_LEDGER
+	if (unlikely(site >= LEDGER_MODULE_SITES))
+		ledger_module_pages(site, pages);
+#endif
+}
+
+static inline bool for_module(const struct alloc_site *site)
+{
+#ifndef NO_LEDGER
+	return unlikely(site >= current->site_floor);
+#else
+	return false;
+#endif
+}
+
 /* Everything that a page from the stack does not serve. */
 static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
 {
@@ -129,11 +157,18 @@ static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account accou
 
 	if (injected_failure() || (memcg_count && !memcg_may_charge(issue_owner(gfp), 1L << order, gfp, order)))
 		return NULL;
-	if (order || (gfp & (GFP_DMA | GFP_DMA32)))
-		return alloc_block(gfp, order, account, site);
-	l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
-	p = l->count ? l->pages[--l->count] : refill(l, gfp);
-	return p ? issue_one(p, gfp, account, site) : NULL;
+	site = effective_site(site, gfp, account);
+	if (order || (gfp & (GFP_DMA | GFP_DMA32))) {
+		p = alloc_block(gfp, order, account, site);
+	} else {
+		l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
+		p = l->count ? l->pages[--l->count] : refill(l, gfp);
+		if (p)
+			issue_one(p, gfp, account, site);
+	}
+	if (p)
+		count_for_module(site, 1L << order);
+	return p;
 }
 
 static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
@@ -151,7 +186,8 @@ struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, stru
 	unsigned long n = l->count;
 
 	if (unlikely(!n) || unlikely(order) || unlikely(gfp & (GFP_DMA | GFP_DMA32)) ||
-	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || unlikely(trace_on[TRACE_MM_PAGE_ALLOC]))
+	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || unlikely(trace_on[TRACE_MM_PAGE_ALLOC]) ||
+	    for_module(site))
 		return alloc_slow(gfp, order, account, site);
 	l->count = --n;
 	return issue_one(l->pages[n], gfp, account, site);
@@ -165,6 +201,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 
 	if (injected_failure() || (memcg_count && !memcg_may_charge(owner, nr, gfp, 0)))
 		return 0;
+	site = effective_site(site, gfp, account);
 	while (n < nr) {
 		struct pcp *l = &this_cpu_ptr(pcp_set)->of[mt];	/* again: refill may sleep */
 		struct page *p = l->count ? l->pages[--l->count] : refill(l, gfp);
@@ -175,8 +212,10 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 		trace_mm_page_alloc(p, page_to_pfn(p), 0, gfp, mt);
 		out[n++] = p;
 	}
-	if (n)
+	if (n) {
 		ledger_add(account, owner, site, n);
+		count_for_module(site, n);
+	}
 	if (gfp & GFP_ZERO)
 		for (unsigned i = 0; i < n; i++)
 			clear_page(page_address(out[i]));

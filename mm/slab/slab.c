@@ -22,6 +22,7 @@
 #include <kernel/task.h>
 #include <kernel/trace.h>
 #include <lib/string.h>
+#include "../ledger/charge.h"
 #include "internal.h"
 
 #define WORST_WASTE	8		/* at most an eighth of a slab may be unused */
@@ -206,6 +207,26 @@ static always_inline void tag_object(struct slab_cache *c, void *obj, gfp_t gfp,
 #endif
 }
 
+/* An allocation of a module, or in a kernel function that a module called. */
+static noinline struct alloc_site *module_site(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
+{
+#ifndef NO_LEDGER
+	if (!(gfp & GFP_NOACCOUNT) && !(c->flags & SLAB_RECLAIMABLE))
+		site = ledger_module_site(site);
+	ledger_module_object(site, 1, c->object_size);
+#endif
+	return site;
+}
+
+static inline bool for_module(const struct alloc_site *site)
+{
+#ifndef NO_LEDGER
+	return unlikely(site >= current->site_floor);
+#else
+	return false;
+#endif
+}
+
 static always_inline void *take(struct slab_cache *c, struct slab_cpu *cpu, gfp_t gfp, struct alloc_site *site)
 {
 	void *obj = cpu->free;
@@ -224,6 +245,8 @@ static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_s
 	while (!this_slab_cpu(c)->free)
 		if (!refill(c, gfp))
 			return NULL;
+	if (for_module(site))
+		site = module_site(c, gfp, site);
 	return take(c, this_slab_cpu(c), gfp, site);
 }
 
@@ -253,14 +276,31 @@ void *slab_alloc_at(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
 
 	if (unlikely(trace_on[TRACE_KMEM_CACHE_ALLOC]))
 		return alloc_traced(c, gfp, site, __builtin_return_address(0));
-	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)))
+	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)) || for_module(site))
 		return alloc_slow(c, gfp, site);
 	return take(c, cpu, gfp, site);
 }
 
-void slab_free(struct slab_cache *c, void *obj)
+static always_inline void put_on_stack(struct slab_cache *c, void *obj)
 {
 	struct slab_cpu *cpu = this_slab_cpu(c);
+
+	*(void **)((u8 *)obj + c->free_at) = cpu->free;
+	cpu->free = obj;
+	if (unlikely(++cpu->count > c->cpu_limit))
+		flush(c, c->cpu_limit / 2);
+}
+
+#ifndef NO_LEDGER
+static noinline void free_of_module(struct slab_cache *c, void *obj, unsigned site)
+{
+	ledger_module_object(ledger_site(site), -1, c->object_size);
+	put_on_stack(c, obj);
+}
+#endif
+
+void slab_free(struct slab_cache *c, void *obj)
+{
 
 	if (unlikely(!obj))
 		return;
@@ -269,16 +309,17 @@ void slab_free(struct slab_cache *c, void *obj)
 	if (unlikely(trace_on[TRACE_KMEM_CACHE_FREE]))
 		free_traced(c, obj, __builtin_return_address(0));
 #ifndef NO_LEDGER
-	u32 *tag = slab_tag(c, obj);
+	u32 *tag = slab_tag(c, obj), was = *tag;
 
-	if (unlikely(!*tag))
+	if (unlikely(!was))
 		slab_bad_free(c, obj, "freed twice, or never allocated");
 	*tag = 0;
+	if (unlikely(was >= ledger_module_tags)) {
+		free_of_module(c, obj, was >> 16);
+		return;
+	}
 #endif
-	*(void **)((u8 *)obj + c->free_at) = cpu->free;
-	cpu->free = obj;
-	if (unlikely(++cpu->count > c->cpu_limit))
-		flush(c, c->cpu_limit / 2);
+	put_on_stack(c, obj);
 }
 
 void slab_bad_free(struct slab_cache *c, const void *obj, const char *what)
@@ -356,7 +397,8 @@ static bool cache_publish(struct slab_cache *c)
 
 struct slab_cache *slab_cache_create(const char *name, size_t size, size_t align, unsigned flags, void (*ctor)(void *))
 {
-	struct slab_cache *c = slab_alloc(&cache_of_caches, GFP_KERNEL | GFP_NOACCOUNT);
+	gfp_t whose = current->module_site ? 0 : GFP_NOACCOUNT;	/* a module's own cache is its own */
+	struct slab_cache *c = slab_alloc(&cache_of_caches, GFP_KERNEL | whose);
 
 	if (c)
 		cache_setup(c, name, size, align, flags, ctor);
