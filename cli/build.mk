@@ -9,7 +9,7 @@ $(cli_objects): $(B)/obj/%.o: %.c
 
 $(B)/quire: $(cli_objects)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ -ljansson
+	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ -ljansson -ldw -lelf -pthread
 
 # Everything `quire run` needs.
 command: kernel $(B)/quire $(B)/initramfs.cpio

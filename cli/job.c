@@ -135,6 +135,12 @@ static void add_folder(struct message *m, const struct options *o)
 	free(cwd);
 }
 
+/* Pages with their stacks, or a timeline for a file, come over the ledger's port. */
+bool wants_stream(const struct options *o)
+{
+	return o->stacks || (o->mem_bytes >= TIMELINE_RAM && (o->json_file || o->massif_file || o->html_file));
+}
+
 void job_build(const struct options *o, uint64_t ignored, char **data, size_t *len)
 {
 	struct message m = {0};
@@ -160,8 +166,12 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		terminal_size(&ws);
 		add_field(&m, FIELD_TTY, &ws, sizeof(ws));
 	}
-	if (!o->quiet || o->json_file || o->massif_file || o->html_file)
+	if (!o->quiet || o->json_file || o->massif_file || o->html_file || o->folded_file)
 		wanted = WANT_LEDGER | (o->mem_bytes >= TIMELINE_RAM || o->massif_file ? WANT_TIMELINE : 0);
+	if (wants_stream(o))
+		wanted |= WANT_LEDGER | WANT_TIMELINE | WANT_STREAM | (o->stacks ? WANT_PAGES : 0);
+	if (o->heap)
+		wanted |= WANT_HEAP;
 	if (o->audit)
 		wanted |= WANT_AUDIT;
 	add_field(&m, FIELD_WANTED, &wanted, sizeof(wanted));

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "cli/quire.h"
+#include "cli/stacks.h"
 
 /* Arguments are bytes: what is not UTF-8 is written as ASCII with the rest replaced. */
 static json_t *text(const char *s)
@@ -440,6 +441,19 @@ static json_t *memory(const struct ledger *l, const struct run_result *r)
 	return j;
 }
 
+/* What --stacks and --heap found: trees that share their frames' names. */
+static json_t *stacks(void)
+{
+	json_t *j = json_object(), *frames = json_array(), *trees = json_array();
+	json_t *pages = stacks_json(frames);
+
+	if (pages)
+		json_array_append_new(trees, pages);
+	json_object_set_new(j, "frames", frames);
+	json_object_set_new(j, "trees", trees);
+	return j;
+}
+
 json_t *report_build(const struct options *o, const struct accel_choice *a, const struct run_result *r)
 {
 	json_t *j = json_object(), *command = json_array();
@@ -454,6 +468,7 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "times", times(r));
 	json_object_set_new(j, "machine", machine(o, a));
 	json_object_set_new(j, "memory", r->ledger && ledger_parse(l, r->ledger_start, r->ledger) ? memory(l, r) : json_null());
+	json_object_set_new(j, "stacks", stacks());
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	free(l);

@@ -30,6 +30,9 @@ enum {
 	OPT_MASSIF,
 	OPT_HTML,
 	OPT_AUDIT,
+	OPT_STACKS,
+	OPT_HEAP,
+	OPT_FOLDED,
 	OPT_ROOT,
 	OPT_DISK,
 	OPT_CGROUP,
@@ -70,6 +73,9 @@ static const struct option long_options[] = {
 	{"html", required_argument, NULL, OPT_HTML},
 	{"massif", required_argument, NULL, OPT_MASSIF},
 	{"audit", no_argument, NULL, OPT_AUDIT},
+	{"stacks", no_argument, NULL, OPT_STACKS},
+	{"heap", no_argument, NULL, OPT_HEAP},
+	{"folded", required_argument, NULL, OPT_FOLDED},
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"no-host", no_argument, NULL, OPT_NO_HOST},
@@ -353,6 +359,15 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_HTML:
 		o->html_file = optarg;
+		break;
+	case OPT_STACKS:
+		o->stacks = true;
+		break;
+	case OPT_HEAP:
+		o->heap = true;
+		break;
+	case OPT_FOLDED:
+		o->folded_file = optarg;
 		break;
 	case OPT_MASSIF:
 		o->massif_file = optarg;

@@ -244,7 +244,8 @@ static void check_slots(const struct options *o)
 static void add_ports(struct qemu_args *a, const struct options *o, struct vm *vm)
 {
 	static const char *const names[PORT_COUNT] = {
-		[PORT_CONTROL] = "control", [PORT_STDIN] = "stdin", [PORT_STDOUT] = "stdout", [PORT_STDERR] = "stderr"};
+		[PORT_CONTROL] = "control", [PORT_STDIN] = "stdin", [PORT_STDOUT] = "stdout", [PORT_STDERR] = "stderr",
+		[PORT_LEDGER] = "ledger"};
 
 	arg(a, "-device");
 	arg(a, "virtio-serial-%s,max_ports=%d", is_microvm(o) ? "device" : "pci", PORT_COUNT);
@@ -261,7 +262,7 @@ void qemu_build(struct qemu_args *a, const struct options *o, const struct accel
 	bool boot_only = !strcmp(o->command, "boot");
 
 	*a = (struct qemu_args){0};
-	*vm = (struct vm){.pid = -1, .log = -1, .complaints = -1, .ports = {-1, -1, -1, -1, -1}};
+	*vm = (struct vm){.pid = -1, .log = -1, .complaints = -1, .ports = {-1, -1, -1, -1, -1, -1}};
 	arg(a, "%s", qemu ? qemu : "qemu-system-x86_64");
 	add_machine(a, o, accel);
 	add_bare(a);

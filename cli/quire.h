@@ -48,10 +48,10 @@ struct options {
 	bool mem_chosen;
 	unsigned int cpus;
 	const char *machine, *cpu_model, *kernel, *initrd, *initrd_extra, *append;
-	const char *json_file, *massif_file, *html_file, *log_file, *rootfs;
+	const char *json_file, *massif_file, *html_file, *folded_file, *log_file, *rootfs;
 	enum accel_wish accel;
 	double timeout_s, watchdog_s;
-	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit;
+	bool quiet, verbose, dry_run, deterministic, tty, as_root, keep_root, audit, stacks, heap;
 	struct shared_dir dirs[MAX_DIRS];
 	unsigned int nr_dirs;
 	struct disk disks[MAX_DISKS]; /* in the order the guest names them: vda, vdb ... */
@@ -115,6 +115,7 @@ struct accel_choice accel_choose(enum accel_wish wish, const char *qemu, bool fr
 /* job.c: the JOB message for these options. Caller frees *data. */
 void job_build(const struct options *o, uint64_t ignored, char **data, size_t *len);
 uint64_t ignored_signals(void);
+bool wants_stream(const struct options *o);
 
 /* qemu.c: the machine as a process */
 struct vm {

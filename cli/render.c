@@ -57,6 +57,8 @@ void render_files(const struct options *o, const struct report *r)
 			  o->html_file ? o->html_file : o->massif_file);
 		return;
 	}
+	if (o->folded_file)
+		write_file("--folded", o->folded_file, report_folded, r);
 	if (o->html_file)
 		write_file("--report", o->html_file, report_html, r);
 	if (o->massif_file)

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cli/quire.h"
+#include "cli/stacks.h"
 
 static const char *user_shell(void)
 {
@@ -68,7 +69,7 @@ static void report(const struct options *o, const struct accel_choice *accel, co
 
 	if (r->audit && strncmp(r->audit, "audit: ok", 9))
 		warn_user("the audit found differences:\n%s", r->audit);
-	if (o->quiet && !o->json_file && !o->html_file && !o->massif_file)
+	if (o->quiet && !o->json_file && !o->html_file && !o->massif_file && !o->folded_file)
 		return;
 	drawn = report_load(report_build(o, accel, r), why, sizeof(why));
 	if (!drawn)
@@ -103,8 +104,11 @@ int command_run(struct options *o)
 		return 0;
 	guest_prepare(begin);
 	qemu_start(&vm, &args);
+	if (wants_stream(o))
+		stacks_start(o, vm.ports[PORT_LEDGER]);
 	guest_run(&vm, o, job, job_len, &r);
 	free(job);
+	stacks_finish(r.end == END_EXITED);
 	say_failure(o, &r);
 	report(o, &accel, &r);
 	return result_status(&r);

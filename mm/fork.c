@@ -9,6 +9,7 @@
  *                 other threads must not see half of the change. The child's, nested: reverse maps may already reach it.
  */
 #include "internal.h"
+#include <mm/ledger_stream.h>
 
 #include <mm/swap.h>
 
@@ -201,6 +202,8 @@ int mm_dup(struct mm *parent, struct mm **out)
 	}
 	if (!err)
 		err = copy_areas(&c);
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_fork(parent, c.to);
 	c.to->hiwater_rss = mm_rss(c.to);
 	c.to->hiwater_vm = c.to->total_vm;
 	rwsem_write_unlock(&c.to->mmap_lock);

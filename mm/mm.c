@@ -185,6 +185,7 @@ void mm_drop(struct mm *mm)
 	WARN_ON(atomic_read(&mm->pgtables_bytes));
 	atomic_set(&mm->pgtables_bytes, PAGE_SIZE);
 	pt_page_free(mm, virt_to_page(mm->pgd));
+	kfree(mm->texts);
 	slab_free(mm_cache, mm);
 }
 

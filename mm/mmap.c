@@ -6,6 +6,7 @@
  * area cannot be made.
  */
 #include "internal.h"
+#include <mm/ledger_stream.h>
 
 #include <abi/resource.h>
 #include <kernel/cred.h>
@@ -231,6 +232,8 @@ static int area_create(struct mm *mm, const struct mmap_request *r, struct vma *
 		return err;
 	}
 	vma_insert_after(mm, v, prev);
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_map(v);
 	return 0;
 }
 
@@ -354,6 +357,8 @@ static void remove_part(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end
 	vaddr_t from = max(start, v->start), to = min(end, v->end);
 
 	uncount(mm, v, from, to);
+	if (unlikely(mm->texts) && v->flags & VM_EXEC)
+		ledger_stream_unmap(mm, from, to);
 	if (v->start < from) {
 		vma_resize(v, v->start, from, v->pgoff);
 	} else if (v->end > to) {

@@ -7,6 +7,7 @@
  * While entries move, the family's and the file's reverse-map locks are held, so that no walk finds a page in neither place.
  */
 #include "internal.h"
+#include <mm/ledger_stream.h>
 
 #include <mm/filemap.h>
 
@@ -122,6 +123,8 @@ static struct vma *copy_area(struct remap *r)
 	d->pgoff = key.pgoff;
 	anon_vma_join(d, v->anon_vma);
 	vma_insert_after(r->mm, d, prev);
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_map(d);
 	if (d->ops && d->ops->open)
 		d->ops->open(d);
 	return d;

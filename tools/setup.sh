@@ -13,6 +13,7 @@ setup_list() {
 		/usr/include/linux/fs.h	linux-libc-dev
 		qemu-system-x86_64	qemu-system-x86
 		/usr/include/jansson.h	libjansson-dev
+		/usr/include/elfutils/libdwfl.h	libdw-dev
 		musl-gcc		musl-tools
 	END
 	[ "$1" = demo ] || [ "$1" = tests ] && cat <<-END

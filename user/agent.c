@@ -335,6 +335,8 @@ static void end_all_processes(void)
 
 static void report_and_stop(void)
 {
+	if (agent.job.wanted & WANT_STREAM)
+		write_small_file("/proc/ledger/stream", "stop");
 	if (agent.job.wanted & WANT_LEDGER)
 		send_file(WIRE_LEDGER, "/proc/ledger/summary");
 	if (agent.job.wanted & WANT_TIMELINE)
@@ -346,14 +348,26 @@ static void report_and_stop(void)
 	stop_machine();
 }
 
+/* The best of what is wanted that this kernel can do. */
+static void start_ledger(void)
+{
+	uint32_t w = agent.job.wanted;
+
+	if ((w & WANT_STREAM) && write_small_file("/proc/ledger/stream", w & WANT_PAGES ? "start pages" : "start"))
+		return;
+	if (w & WANT_PAGES)
+		send_text(WIRE_NOTE, "this guest kernel has no ledger stream: no --stacks");
+	if (!(w & WANT_TIMELINE) || !write_small_file("/proc/ledger/summary", "timeline"))
+		write_small_file("/proc/ledger/summary", "reset");
+}
+
 static void start_program(int in_port, int out_port, int err_port)
 {
 	bool failed_exec;
 	int err;
 
 	if (agent.job.wanted & WANT_LEDGER) {
-		if (!(agent.job.wanted & WANT_TIMELINE) || !write_small_file("/proc/ledger/summary", "timeline"))
-			write_small_file("/proc/ledger/summary", "reset");
+		start_ledger();
 		send_file(WIRE_LEDGER_START, "/proc/ledger/summary");
 	}
 	err = child_start(&agent.child, &agent.job, &failed_exec);

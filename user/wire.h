@@ -2,8 +2,8 @@
  * wire.h - what the host command and the guest agent say to each other.
  * WHY         argv, environment, cwd and umask must arrive verbatim, so they travel in a message, never on a
  *             command line; and the end of each byte stream must be exact, so it is told in bytes.
- * SHAPE       four virtio-serial ports, by number: control, stdin, stdout, stderr. The last three carry raw
- *             bytes and nothing else. Control carries messages: struct wire_head, then len bytes.
+ * SHAPE       five virtio-serial ports, by number: control, stdin, stdout, stderr, ledger. The middle three carry raw
+ *             bytes and nothing else; the last belongs to the kernel (include/abi/ledger_stream.h). Control carries messages: struct wire_head, then len bytes.
  *             A JOB message is a list of fields: struct wire_field, then len bytes, packed.
  * LIFE        guest HELLO -> host JOB -> guest STARTED | EXEC_FAILED | ERROR -> BEAT each second, signals and
  *             stream ends both ways -> guest EXIT -> LEDGER, AUDIT -> DONE, then the machine stops.
@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 5u
+#define WIRE_VERSION 6u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -24,7 +24,8 @@ enum wire_port {
 	PORT_STDIN = 2,
 	PORT_STDOUT = 3,
 	PORT_STDERR = 4,
-	PORT_COUNT = 5
+	PORT_LEDGER = 5, /* written by the kernel */
+	PORT_COUNT = 6
 };
 
 enum wire_type {
@@ -86,7 +87,7 @@ enum wire_field_type {
 };
 
 /* The ledger's peaks then count from the program's start, not from power-on. The audit walks all of memory. */
-enum { WANT_LEDGER = 1, WANT_AUDIT = 2, WANT_TIMELINE = 4 };
+enum { WANT_LEDGER = 1, WANT_AUDIT = 2, WANT_TIMELINE = 4, WANT_STREAM = 8, WANT_PAGES = 16, WANT_HEAP = 32 };
 
 struct wire_field {
 	uint32_t type;

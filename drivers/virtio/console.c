@@ -10,6 +10,8 @@
  *             close(2) waits for them, so that nothing is lost when the machine goes down next.
  * END         read gives 0 once the host closed its end and all that came before was read; before the host ever opened it,
  *             read waits. write gives EPIPE after the host closed.
+ * LEDGER      the port of that name carries the ledger's stream: its transmit queue belongs to mm/ledger/stream.c, is used
+ *             under that lock alone, and raises no interrupts.
  * LOCKS       port->lock (LOCK_FS) guards both queues and the buffer list; con->lock the control queues.
  */
 #include <abi/errno.h>
@@ -27,6 +29,7 @@
 #include <kernel/workqueue.h>
 #include <lib/string.h>
 #include <lib/text.h>
+#include <mm/ledger_stream.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 
@@ -49,6 +52,7 @@ struct port {
 	struct console_dev	*con;
 	unsigned		id;
 	bool			exists, host_open, host_was_open, primed;
+	bool			is_ledger;
 	unsigned		openers;
 	struct virtqueue	*rx, *tx;
 	spinlock_t		lock;
@@ -71,6 +75,7 @@ struct console_dev {
 };
 
 static unsigned nr_consoles;
+static void ledger_port(struct port *p);
 
 /* ---- control messages ---- */
 
@@ -172,6 +177,8 @@ static void control_handle(struct console_dev *con, const struct virtio_console_
 		if (p) {
 			memcpy(p->name, m + 1, n);
 			p->name[n] = 0;
+			if (!strcmp(p->name, "quire.ledger"))
+				ledger_port(p);
 		}
 		break;
 	case VIRTIO_CONSOLE_CONSOLE_PORT:
@@ -371,6 +378,8 @@ static void tx_callback(struct virtqueue *q)
 {
 	struct port *p = virtqueue_priv(q);
 
+	if (p->is_ledger)
+		return;
 	spin_lock(&p->lock);
 	tx_reap(p);
 	waitq_wake_all(&p->wait);
@@ -473,6 +482,51 @@ static bool tx_drained(struct port *p)
 	return !p->tx_inflight || host_gone(p);
 }
 
+/* ---- the ledger's port ---- */
+
+static void ledger_open(struct ledger_sink *s)
+{
+	struct port *p = s->priv;
+
+	control_send(p->con, p->id, VIRTIO_CONSOLE_PORT_OPEN, 1);
+}
+
+static bool ledger_submit(struct ledger_sink *s, void *mem, u32 len)
+{
+	struct port *p = s->priv;
+	struct virtio_seg seg = virtio_seg_of(mem, len);
+
+	if (virtqueue_add(p->tx, &seg, 1, 0, mem))
+		return false;
+	virtqueue_kick(p->tx);
+	return true;
+}
+
+static void *ledger_reap(struct ledger_sink *s)
+{
+	struct port *p = s->priv;
+	u32 len;
+
+	return virtqueue_get(p->tx, &len);
+}
+
+static bool ledger_gone(struct ledger_sink *s)
+{
+	return host_gone(s->priv);
+}
+
+static void ledger_port(struct port *p)
+{
+	static struct ledger_sink sink = { ledger_open, ledger_submit, ledger_reap, ledger_gone };
+
+	if (sink.priv)
+		return;
+	sink.priv = p;
+	p->is_ledger = true;
+	virtqueue_callback_off(p->tx);
+	ledger_stream_attach(&sink);
+}
+
 /* ---- files ---- */
 
 static int port_open(struct inode *i, struct file *f)
@@ -482,6 +536,8 @@ static int port_open(struct inode *i, struct file *f)
 
 	if (!p)
 		return -ENXIO;
+	if (p->is_ledger)
+		return -EBUSY;
 	if (!xchg(&p->primed, true)) {
 		err = rx_prime(p);
 		if (err) {

@@ -13,6 +13,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/ledger.h>
+#include <mm/ledger_stream.h>
 #include <mm/lru.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
@@ -287,6 +288,30 @@ static int timeline_show(struct text *out, void *arg)
 	return ledger_timeline_report(out);
 }
 
+static int stream_show(struct text *out, void *arg)
+{
+	text_puts(out, ledger_streaming & STREAM_PAGES ? "on pages\n" : ledger_streaming ? "on\n" : "off\n");
+	return 0;
+}
+
+static ssize_t stream_write(const char *buf, size_t n, void *arg)
+{
+	size_t len = n && buf[n - 1] == '\n' ? n - 1 : n;
+	int err = 0;
+
+	if (len == 5 && !memcmp(buf, "start", 5))
+		err = ledger_stream_start(0);
+	else if (len == 11 && !memcmp(buf, "start pages", 11))
+		err = ledger_stream_start(LEDGER_STREAM_PAGES);
+	else if (len == 5 && !memcmp(buf, "flush", 5))
+		ledger_stream_flush();
+	else if (len == 4 && !memcmp(buf, "stop", 4))
+		ledger_stream_stop();
+	else
+		err = -EINVAL;
+	return err ? err : (ssize_t)n;
+}
+
 static int allocinfo_show(struct text *out, void *arg)
 {
 	return ledger_allocinfo(out);
@@ -329,6 +354,7 @@ static const struct proc_file memory_files[] = {
 	{ .path = "swaps", .mode = 0444, .show = swaps_show },
 	{ .path = "allocinfo", .mode = 0400, .show = allocinfo_show },
 	{ .path = "ledger/timeline", .mode = 0444, .show = timeline_show },
+	{ .path = "ledger/stream", .mode = 0600, .show = stream_show, .write = stream_write },
 	{ .path = "ledger/summary", .mode = 0644, .show = ledger_show, .write = ledger_write },
 	{ .path = "ledger/audit", .mode = 0444, .show = audit_show },
 };

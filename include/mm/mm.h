@@ -118,6 +118,8 @@ struct mm {
 	int			oom_score_adj_min;
 	u32			flags;
 	u32			membarrier_state;
+	u32			stream_id;	/* its name in the ledger stream, 0: none yet */
+	struct ledger_texts	*texts;		/* for the ledger stream: where its code is; NULL: not known */
 	struct list		mm_list;	/* all address spaces, for the audit, swapoff, ksm */
 };
 

@@ -8,6 +8,7 @@
  */
 #include <kernel/panic.h>
 #include <kernel/time.h>
+#include <mm/ledger_stream.h>
 #include <mm/page_alloc.h>
 #include "charge.h"
 
@@ -101,6 +102,8 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 
 	if (from == to)
 		return;
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_move(page, order, to);
 	spin_lock(&b->lock);
 	if (b->used > b->used_peak && to == ACCT_FREE)
 		ledger_note_peak();

@@ -19,26 +19,13 @@
 #include <mm/slab.h>
 #include "charge.h"
 #include "owners.h"
+#include "snapshot.h"
 
 #ifndef NO_LEDGER
 
 #define SNAPSHOTS	512
 #define MIN_STEP	8L
-#define TOP		8
-
-struct top {
-	long	frames;
-	u32	id;			/* owner or site */
-	int	pid;
-	char	name[16];
-};
-
-struct snapshot {
-	ktime_t		time;
-	long		used;
-	u32		frames[NR_ACCOUNTS];
-	struct top	owners[TOP], sites[TOP];
-};
+#define TOP		SNAPSHOT_TOP
 
 static struct snapshot *snaps;		/* under the books' lock; NULL: no timeline */
 static unsigned nr_snaps;
@@ -108,6 +95,7 @@ void ledger_snapshot(void)
 	if (nr_snaps == SNAPSHOTS)
 		thin();
 	fill(&snaps[nr_snaps++]);
+	stream_snapshot(&snaps[nr_snaps - 1], nr_snaps == 1 ? LS_START : LS_STEP);
 	step = max((highest - lowest) / 200, least_step);
 	b->snap_above = b->used + step;
 	b->snap_below = b->used - step;
@@ -168,6 +156,18 @@ static bool peak_entry(struct snapshot *s)
 		s->frames[a] = (u32)b->at_peak_frames[a];
 	s->frames[ACCT_FREE] = (u32)(b->ram - b->used_peak);
 	return true;
+}
+
+void ledger_snapshot_last(void)
+{
+	struct snapshot s;
+
+	spin_lock(&ledger_books.lock);
+	if (snaps && peak_entry(&s))
+		stream_snapshot(&s, LS_PEAK);
+	fill(&s);
+	stream_snapshot(&s, LS_STOP);
+	spin_unlock(&ledger_books.lock);
 }
 
 /* Printing may sleep and allocate, which moves the books: work on a copy. */

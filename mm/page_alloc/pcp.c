@@ -15,6 +15,7 @@
 #include <kernel/panic.h>
 #include <kernel/task.h>
 #include <mm/slab.h>
+#include <mm/ledger_stream.h>
 #include "../ledger/charge.h"
 #include "internal.h"
 
@@ -171,12 +172,26 @@ static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account accou
 	return p;
 }
 
+static always_inline void note_alloc(struct page *p, unsigned order, gfp_t gfp, enum migratetype mt)
+{
+	trace_mm_page_alloc(p, page_to_pfn(p), order, gfp, mt);
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_alloc(p, order);
+}
+
+static always_inline void note_free(struct page *p, unsigned order)
+{
+	trace_mm_page_free(p, page_to_pfn(p), order);
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_free(p, order);
+}
+
 static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
 {
 	struct page *p = alloc_untraced(gfp, order, account, site);
 
 	if (p)
-		trace_mm_page_alloc(p, page_to_pfn(p), order, gfp, gfp_migratetype(gfp));
+		note_alloc(p, order, gfp, gfp_migratetype(gfp));
 	return p;
 }
 
@@ -209,7 +224,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 		if (!p)
 			break;
 		issue(p, account, owner, site, mt);
-		trace_mm_page_alloc(p, page_to_pfn(p), 0, gfp, mt);
+		note_alloc(p, 0, gfp, mt);
 		out[n++] = p;
 	}
 	if (n) {
@@ -280,7 +295,7 @@ static void free_block(struct page *p, unsigned order)
 {
 	struct zone *z = page_zone(p);
 
-	trace_mm_page_free(p, page_to_pfn(p), order);
+	note_free(p, order);
 	ledger_sub(p, 1L << order);
 	for (unsigned long i = 0; i < 1UL << order; i++) {
 		p[i].account = ACCT_FREE;
@@ -317,7 +332,7 @@ void page_release(struct page *p)
 	check_free(p);
 	if (unlikely(p->flags & FLAGS_AT_FREE_SLOW) && free_special(p))
 		return;
-	trace_mm_page_free(p, page_to_pfn(p), 0);
+	note_free(p, 0);
 	ledger_sub(p, 1);
 	put_on_stack(p);
 	vm_event_add(PGFREE, 1);
@@ -368,7 +383,7 @@ void page_put_bulk(struct page **pages, unsigned nr)
 	ledger_sub_all(pages, n);
 	spin_unlock(&ledger_books.lock);
 	for (unsigned i = 0; i < n; i++) {
-		trace_mm_page_free(pages[i], page_to_pfn(pages[i]), 0);
+		note_free(pages[i], 0);
 		put_on_stack(pages[i]);
 	}
 	vm_event_add(PGFREE, n);

@@ -48,6 +48,14 @@ static inline vaddr_t trap_sp(const struct trapframe *f)
 	return f->sp;
 }
 
+/* All of them by their DWARF numbers: 16 and the instruction pointer. */
+static inline void trap_dwarf_regs(const struct trapframe *f, u64 *r)
+{
+	r[0] = f->ax, r[1] = f->dx, r[2] = f->cx, r[3] = f->bx, r[4] = f->si, r[5] = f->di, r[6] = f->bp, r[7] = f->sp;
+	r[8] = f->r8, r[9] = f->r9, r[10] = f->r10, r[11] = f->r11, r[12] = f->r12, r[13] = f->r13, r[14] = f->r14;
+	r[15] = f->r15, r[16] = f->ip;
+}
+
 /* A kernel instruction with an entry in the exception table: continue at its fix-up. False: it has none. */
 bool trap_fixup(struct trapframe *f);
 bool trap_fixup_module(struct trapframe *f);	/* the tables of loaded modules */
