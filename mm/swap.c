@@ -5,7 +5,7 @@
  *             "the swap cache has a page for it". A slot is free when both are gone.
  * CHOICE      the area of the highest priority that has room; equal ones take turns, slot by slot. Within an area a cursor moves
  *             on, so that pages that leave together lie together, and are written in one request.
- * LOCKS       area->lock (LOCK_SWAP) for the map; areas_lock (LOCK_SWAP too, never nested) for the table of areas. Whoever has
+ * LOCKS       area->lock (LOCK_SWAP) for the map; areas_lock (a leaf) for the table of areas. Whoever has
  *             an entry in use keeps its area: swapoff waits for the last. Others hold the struct with swap_area_hold().
  * SWAPOFF     no new slots; every address space and every shmem file takes its pages back; what is left is cached only.
  *             Repeated until nothing is used, since pages move while we look.
@@ -17,7 +17,7 @@
 #include <mm/filemap.h>
 
 static struct swap_area *areas[MAX_SWAPFILES];
-static spinlock_t areas_lock = SPINLOCK_INIT("swap_areas", LOCK_FS);
+static spinlock_t areas_lock = SPINLOCK_INIT("swap_areas", LOCK_LEAF);
 static unsigned turn;			/* among areas of one priority */
 static int next_prio = -2;		/* for those without one given */
 static atomic_long_t total_pages, used_pages;
