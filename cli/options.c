@@ -110,7 +110,7 @@ static const char help_text[] =
 	"      --machine TYPE     microvm or q35 (default microvm)\n"
 	"      --cpu MODEL        QEMU's -cpu\n"
 	"      --icount           guest time follows the count of instructions, not the host's clock\n"
-	"      --swap SIZE[:PRIO] swap space for this run; may be given several times\n"
+	"      --swap SIZE[,pri=N] swap space for this run; may be given several times\n"
 	"      --disk FILE[:ro]   a disk image as the next of /dev/vda, vdb ...\n"
 	"      --append TEXT      more kernel command line\n"
 	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
@@ -238,13 +238,17 @@ static struct disk *add_disk(struct options *o, const char *option)
 static void add_swap(struct options *o, const char *arg)
 {
 	struct disk *d = add_disk(o, "swap");
-	char *size = must_alloc(strdup(arg)), *colon = strchr(size, ':'), *end;
+	char *size = must_alloc(strdup(arg)), *rest = size + strcspn(size, ",:"), *end;
 
 	d->priority = -1;
-	if (colon) {
-		*colon = 0;
-		d->priority = (int)strtol(colon + 1, &end, 10);
-		if (end == colon + 1 || *end || d->priority < 0 || d->priority > 32767)
+	if (*rest) { /* SIZE,pri=N as in fstab, or SIZE:N */
+		char *number = *rest == ':' ? rest + 1 : rest + 5;
+
+		if (*rest == ',' && strncmp(rest, ",pri=", 5))
+			fail("--swap %s: give SIZE or SIZE,pri=N", arg);
+		*rest = 0;
+		d->priority = (int)strtol(number, &end, 10);
+		if (end == number || *end || d->priority < 0 || d->priority > 32767)
 			fail("--swap %s: a priority is 0 to 32767", arg);
 	}
 	d->swap_bytes = parse_size("--swap", size);

@@ -137,6 +137,15 @@ int block_flush(struct block_device *b)
 	return b->ops->flush ? b->ops->flush(b) : 0;
 }
 
+int block_discard(struct block_device *b, u64 sector, u64 nr)
+{
+	if (!b->ops->discard)
+		return -EOPNOTSUPP;
+	if (sector > b->sectors || nr > b->sectors - sector || b->read_only)
+		return -EIO;
+	return b->ops->discard(b, sector, nr);
+}
+
 /* ---- the page cache of a device ---- */
 
 static int cache_pages(struct address_space *m, struct page **pages, unsigned nr, bool write)
@@ -188,8 +197,13 @@ static int cache_swap_rw(struct address_space *m, u64 page_offset, struct page *
 	return block_rw(m->host->priv, write, page_offset * SECTORS_PER_PAGE, pages, nr);
 }
 
+static int cache_swap_discard(struct address_space *m, u64 page_offset, u64 nr)
+{
+	return block_discard(m->host->priv, page_offset * SECTORS_PER_PAGE, nr * SECTORS_PER_PAGE);
+}
+
 static const struct mapping_ops cache_aops = {
-	.swap_rw = cache_swap_rw,
+	.swap_rw = cache_swap_rw, .swap_discard = cache_swap_discard,
 	.read_page = cache_read_page, .read_pages = cache_read_pages,
 	.write_page = cache_write_page, .write_pages = cache_write_pages,
 };
@@ -257,14 +271,28 @@ static int blk_open(struct inode *i, struct file *f)
 		return -ENXIO;
 	if ((f->mode & FMODE_WRITE) && b->read_only)
 		return -EACCES;
+	if (f->flags & O_EXCL) {		/* mkswap, fsck: not while somebody uses it */
+		int err = block_claim(b, f);
+
+		if (err)
+			return err;
+	}
 	f->inode = b->inode;		/* lives as long as the machine */
 	f->mapping = b->inode->mapping;
 	f->wb_err = f->mapping->wb_err;
 	return 0;
 }
 
+static void blk_release(struct file *f)
+{
+	struct block_device *b = dev_of(f);
+
+	if (READ_ONCE(b->holder) == f)
+		block_release(b, f);
+}
+
 static const struct file_ops blk_fops = {
-	.open = blk_open, .read = generic_file_read, .write = blk_write, .llseek = generic_llseek, .can_mmap = true,
+	.open = blk_open, .release = blk_release, .read = generic_file_read, .write = blk_write, .llseek = generic_llseek, .can_mmap = true,
 	.fsync = blk_fsync, .ioctl = blk_ioctl,
 };
 

@@ -38,7 +38,7 @@ int may_delete(struct inode *dir, struct dentry *d, bool isdir)
 		return err;
 	if (dir->flags & S_APPEND_FL)
 		return -EPERM;
-	if (sticky_denies(dir, i) || (i->flags & (S_APPEND_FL | S_IMMUTABLE_FL)))
+	if (sticky_denies(dir, i) || (i->flags & (S_APPEND_FL | S_IMMUTABLE_FL | S_SWAPFILE_FL)))
 		return -EPERM;
 	if (isdir && !S_ISDIR(i->mode))
 		return -ENOTDIR;

@@ -338,6 +338,8 @@ int file_prepare_mmap(struct file *f, struct mmap_request *req)
 	}
 	if (!f->ops->can_mmap && !f->ops->mmap)
 		return -ENODEV;
+	if (shared && (req->prot & 2) && (f->mapping->host && f->mapping->host->flags & S_SWAPFILE_FL))
+		return -ETXTBSY;
 	if (shared && !(f->mode & FMODE_WRITE))
 		req->clear_may |= VM_MAYWRITE;
 	if (shared && (tmpfs_seals_get(f) > 0)) {

@@ -95,7 +95,7 @@ int do_truncate(const struct path *p, loff_t size, struct file *f)
 		return -EFBIG;
 	}
 	rwsem_write_lock(&i->rwsem);
-	err = inode_remove_privs(i);
+	err = i->flags & S_SWAPFILE_FL ? -ETXTBSY : inode_remove_privs(i);
 	a.mtime = a.ctime = time_now_k();
 	if (!err && i->ops->setattr) {
 		err = i->ops->setattr(i, &a);
@@ -500,7 +500,7 @@ int do_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 	if (!i->ops->fallocate)
 		return -EOPNOTSUPP;
 	rwsem_write_lock(&i->rwsem);
-	err = i->ops->fallocate(i, mode, off, len);
+	err = i->flags & S_SWAPFILE_FL ? -ETXTBSY : i->ops->fallocate(i, mode, off, len);
 	rwsem_write_unlock(&i->rwsem);
 	return err;
 }

@@ -93,7 +93,7 @@ ssize_t generic_file_write(struct file *f, struct io_iter *from, loff_t *pos)
 	rwsem_write_lock(&i->rwsem);
 	if (f->flags & O_APPEND)
 		*pos = f->mapping->size;
-	n = write_limit(f, *pos, &left);
+	n = unlikely(i->flags & S_SWAPFILE_FL) ? -ETXTBSY : write_limit(f, *pos, &left);
 	if (likely(!n))
 		n = inode_remove_privs(i);
 	if (likely(!n)) {

@@ -34,6 +34,7 @@ struct scan {
 	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
 	bool		may_write, may_swap;
 	bool		isolated;		/* pages were taken off their list: put them back */
+	struct swap_batch slots;
 	/* Locked pages on their way to neighbouring slots. */
 	swp_entry_t	out_first;
 	unsigned	nr_out;
@@ -163,7 +164,7 @@ static bool prepare_swap(struct scan *s, struct page *p)
 	int own = page_is_anon(p) ? 1 : 2;		/* references that are no entries': ours, and the file's */
 	swp_entry_t e;
 
-	if (!s->may_swap || page_refs(p) != page_mapcount(p) + own || !swap_slot_alloc(&e))
+	if (!s->may_swap || page_refs(p) != page_mapcount(p) + own || !swap_slot_alloc(&s->slots, &e))
 		return false;
 	if (swap_cache_add(p, e, GFP_ATOMIC | GFP_NOWARN)) {
 		swap_slot_unclaim(e);
@@ -330,6 +331,7 @@ static unsigned long reclaim(gfp_t gfp, enum zone_type top)
 		s.priority = (unsigned)p;
 		shrink_round(&s, top);
 	}
+	swap_batch_end(&s.slots);
 	if (s.freed < BATCH)
 		s.freed += slab_shrink_all();
 	vm_event_add(PGSTEAL, (long)s.freed);
@@ -365,6 +367,7 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 				shrink_zone(&s, (enum zone_type)z);
 		freed += s.freed;
 	}
+	swap_batch_end(&s.slots);
 	vm_event_add(PGSTEAL, (long)freed);
 	t->flags = (t->flags & ~TF_MEMALLOC) | had;
 	return freed;
@@ -388,6 +391,7 @@ void reclaim_pages_now(struct page **pages, unsigned nr)
 		page_unlock(p);
 	}
 	write_out(&s);
+	swap_batch_end(&s.slots);
 	vm_event_add(PGSTEAL, (long)s.freed);
 }
 

@@ -1,37 +1,38 @@
 /*
- * swap.c - swap areas: slots, priorities, swapon, swapoff.
+ * swap.c - swap areas: slots and their uses, priorities, clusters, I/O. swapon and swapoff: mm/swapon.c.
  *
  * SHAPE       up to 32 areas; each has a number of uses per slot (page-table entries, entries in shmem files) and a bit for
  *             "the swap cache has a page for it". A slot is free when both are gone.
- * CHOICE      the area of the highest priority that has room; equal ones take turns, slot by slot. Within an area a cursor moves
- *             on, so that pages that leave together lie together, and are written in one request.
- * LOCKS       area->lock (LOCK_SWAP) for the map; areas_lock (a leaf) for the table of areas. Whoever has
- *             an entry in use keeps its area: swapoff waits for the last. Others hold the struct with swap_area_hold().
- * SWAPOFF     no new slots; every address space and every shmem file takes its pages back; what is left is cached only.
- *             Repeated until nothing is used, since pages move while we look.
+ * CLUSTERS    64 neighbouring slots. A reclaimer takes slots in batches: what is left of the area's current cluster, or of the next
+ *             empty one. So pages that leave together lie together, are written in one request and read back in one. Only an
+ *             area without an empty cluster is searched for holes, from a cursor on.
+ * CHOICE      the area of the highest priority that has room; equal ones take turns, batch by batch.
+ * DISCARD     a cluster that became empty is told to the device, in a worker thread, before it is used again.
+ * LOCKS       area->lock (LOCK_SWAP) for map, clusters and counters; areas_lock (a leaf) for the table of areas. Whoever has an
+ *             entry in use keeps its area: swapoff waits for the last. Others hold the struct with swap_area_hold().
+ * INVARIANTS  S1 nr_used = slots that are neither free nor bad.  S2 a cluster's `used` counts its slots that are not free; one in a
+ *             list has none. [the audit in mm/swap_cache.c]
  */
 #include "swap_internal.h"
 
 #include <abi/errno.h>
-#include <lib/text.h>
 #include <mm/filemap.h>
 
-static struct swap_area *areas[MAX_SWAPFILES];
-static spinlock_t areas_lock = SPINLOCK_INIT("swap_areas", LOCK_LEAF);
+struct swap_area *swap_areas[MAX_SWAPFILES];
+spinlock_t swap_areas_lock = SPINLOCK_INIT("swap_areas", LOCK_LEAF);
 static unsigned turn;			/* among areas of one priority */
-static int next_prio = -2;		/* for those without one given */
-static atomic_long_t total_pages, used_pages;
+atomic_long_t swap_total, swap_used;
 
 int sysctl_swappiness = 60, sysctl_page_cluster = 3;
 
 unsigned long swap_total_pages(void)
 {
-	return (unsigned long)atomic_read(&total_pages);
+	return (unsigned long)atomic_read(&swap_total);
 }
 
 unsigned long swap_free_pages(void)
 {
-	long n = atomic_read(&total_pages) - atomic_read(&used_pages);
+	long n = atomic_read(&swap_total) - atomic_read(&swap_used);
 
 	return n > 0 ? (unsigned long)n : 0;
 }
@@ -44,7 +45,7 @@ void swap_totals(unsigned long *total, unsigned long *free_pages)
 
 struct swap_area *swap_area_of(swp_entry_t e)
 {
-	struct swap_area *a = areas[swp_type(e)];
+	struct swap_area *a = swap_areas[swp_type(e)];
 
 	assert(a && swp_offset(e) < a->nr_slots);
 	return a;
@@ -54,11 +55,11 @@ struct swap_area *swap_area_hold(unsigned type)
 {
 	struct swap_area *a;
 
-	spin_lock(&areas_lock);
-	a = areas[type];
+	spin_lock(&swap_areas_lock);
+	a = swap_areas[type];
 	if (a)
 		atomic_inc(&a->holders);
-	spin_unlock(&areas_lock);
+	spin_unlock(&swap_areas_lock);
 	return a;
 }
 
@@ -67,50 +68,136 @@ void swap_area_release(struct swap_area *a)
 	atomic_dec(&a->holders);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------------- */
+/* ---- clusters: a->lock held --------------------------------------------------------------------------------- */
 
-/* a->lock held. 0: none (slot 0 is the header). */
-static u64 find_slot(struct swap_area *a)
+static void list_cluster(struct swap_area *a, struct cluster_list *l, u32 c)
 {
-	u64 at = a->cursor;
-
-	if (a->nr_used >= a->nr_pages)
-		return 0;
-	for (u64 n = 0; n < a->nr_slots; n++, at++) {
-		if (at >= a->nr_slots)
-			at = 1;
-		if (!a->map[at])
-			return at;
-	}
-	return 0;
+	a->clusters[c].next = NO_CLUSTER;
+	if (l->first == NO_CLUSTER)
+		l->first = c;
+	else
+		a->clusters[l->last].next = c;
+	l->last = c;
 }
 
-static bool area_take(struct swap_area *a, swp_entry_t *out)
+static u32 unlist_cluster(struct swap_area *a, struct cluster_list *l)
 {
-	u64 at = 0;
+	u32 c = l->first;
+
+	if (c != NO_CLUSTER)
+		l->first = a->clusters[c].next;
+	return c;
+}
+
+void swap_clusters_init(struct swap_area *a)
+{
+	a->free = a->to_discard = (struct cluster_list){ NO_CLUSTER, NO_CLUSTER };
+	for (u32 c = 0; c < a->nr_clusters; c++) {
+		for (u64 at = (u64)c * CLUSTER; at < (u64)(c + 1) * CLUSTER; at++)
+			a->clusters[c].used += at >= a->nr_slots || a->map[at];
+		if (!a->clusters[c].used)
+			list_cluster(a, &a->free, c);
+	}
+}
+
+static void cluster_is_empty(struct swap_area *a, u32 c)
+{
+	if (c == a->run / CLUSTER && a->run < a->run_end)
+		return;				/* the current one: its rest is still to be given out */
+	if (a->discard_clusters) {
+		a->clusters[c].discarding = true;
+		list_cluster(a, &a->to_discard, c);
+		work_queue(&a->discard_work);
+	} else {
+		list_cluster(a, &a->free, c);
+	}
+}
+
+void swap_discard_work(struct work *w)
+{
+	struct swap_area *a = container_of(w, struct swap_area, discard_work);
+
+	for (;;) {
+		u64 first, end;
+		u32 c;
+
+		spin_lock(&a->lock);
+		c = unlist_cluster(a, &a->to_discard);
+		spin_unlock(&a->lock);
+		if (c == NO_CLUSTER)
+			return;
+		first = (u64)c * CLUSTER;
+		end = min(first + CLUSTER, a->nr_slots);
+		if (a->mapping->ops->swap_discard(a->mapping, first, end - first))
+			a->discard_clusters = false;	/* it said it could, and cannot */
+		spin_lock(&a->lock);
+		a->clusters[c].discarding = false;
+		list_cluster(a, &a->free, c);
+		spin_unlock(&a->lock);
+	}
+}
+
+/* ---- slots -------------------------------------------------------------------------------------------------- */
+
+/* A stretch of free slots for a->run … a->run_end. False: there is none. */
+static bool next_run(struct swap_area *a)
+{
+	u32 c = unlist_cluster(a, &a->free);
+
+	if (c != NO_CLUSTER) {
+		a->run = (u64)c * CLUSTER;
+		a->run_end = a->run + CLUSTER;
+		return true;
+	}
+	for (u32 n = 0; n < a->nr_clusters; n++) {
+		u64 at, end;
+
+		c = (u32)((a->cursor / CLUSTER + n) % a->nr_clusters);
+		if (a->clusters[c].used >= CLUSTER || a->clusters[c].discarding)
+			continue;
+		at = n ? (u64)c * CLUSTER : a->cursor;
+		end = min((u64)(c + 1) * CLUSTER, a->nr_slots);
+		while (at < end && a->map[at])
+			at++;
+		if (at == end)
+			continue;
+		for (a->run = at; at < end && !a->map[at]; at++)
+			;
+		a->cursor = a->run_end = at;
+		return true;
+	}
+	a->cursor = 0;				/* the cursor's own cluster may have holes before it: next time */
+	return false;
+}
+
+static bool take_run(struct swap_area *a, struct swap_batch *b)
+{
+	unsigned n = 0;
 
 	spin_lock(&a->lock);
-	if (a->writable)
-		at = find_slot(a);
-	if (at) {
-		a->map[at] = SLOT_CACHED;
-		a->cursor = at + 1;
-		a->nr_used++;
-		atomic_inc(&used_pages);
+	if (a->writable && a->nr_used < a->nr_pages && (a->run < a->run_end || next_run(a) || next_run(a))) {
+		n = (unsigned)min(a->run_end - a->run, (u64)SWAP_BATCH);
+		b->next = swp_make((unsigned)a->type, a->run);
+		for (unsigned i = 0; i < n; i++)
+			a->map[a->run + i] = SLOT_HELD;
+		a->clusters[a->run / CLUSTER].used += n;
+		a->run += n;
+		a->nr_used += n;
+		atomic_add(&swap_used, n);
 	}
 	spin_unlock(&a->lock);
-	*out = swp_make((unsigned)a->type, at);
-	return at;
+	b->nr = n;
+	return n;
 }
 
-/* The area to try next: highest priority below `below`, and of those the one whose turn it is. Held. */
-static struct swap_area *next_area(long below, u32 tried)
+/* The area to try next: highest priority, and of those the one whose turn it is. Held. */
+static struct swap_area *next_area(u32 tried)
 {
 	struct swap_area *best = NULL;
 
-	spin_lock(&areas_lock);
+	spin_lock(&swap_areas_lock);
 	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
-		struct swap_area *a = areas[(turn + i) % MAX_SWAPFILES];
+		struct swap_area *a = swap_areas[(turn + i) % MAX_SWAPFILES];
 
 		if (!a || !a->writable || (tried & BIT(a->type)) || a->nr_used >= a->nr_pages)
 			continue;
@@ -121,19 +208,19 @@ static struct swap_area *next_area(long below, u32 tried)
 		turn = (unsigned)best->type + 1;
 		atomic_inc(&best->holders);
 	}
-	spin_unlock(&areas_lock);
+	spin_unlock(&swap_areas_lock);
 	return best;
 }
 
-bool swap_slot_alloc(swp_entry_t *out)
+static bool refill(struct swap_batch *b)
 {
 	struct swap_area *a;
 	u32 tried = 0;
 
 	if (!swap_free_pages())
 		return false;
-	while ((a = next_area(0, tried))) {
-		bool got = area_take(a, out);
+	while ((a = next_area(tried))) {
+		bool got = take_run(a, b);
 
 		tried |= (u32)BIT(a->type);
 		swap_area_release(a);
@@ -143,15 +230,51 @@ bool swap_slot_alloc(swp_entry_t *out)
 	return false;
 }
 
-/* a->lock held. */
+bool swap_slot_alloc(struct swap_batch *b, swp_entry_t *out)
+{
+	if (!b->nr && !refill(b))
+		return false;
+	*out = b->next;
+	b->next.v++;
+	b->nr--;
+	WRITE_ONCE(swap_area_of(*out)->map[swp_offset(*out)], SLOT_CACHED);	/* nobody else changes a held slot */
+	return true;
+}
+
+/* a->lock held; the slot's word was changed. */
 static void slot_changed(struct swap_area *a, u64 at)
 {
 	if (a->map[at])
 		return;
 	a->nr_used--;
-	if (at < a->cursor && a->nr_used == 0)
-		a->cursor = 1;
-	atomic_dec(&used_pages);
+	if (!--a->clusters[at / CLUSTER].used)
+		cluster_is_empty(a, (u32)(at / CLUSTER));
+	atomic_dec(&swap_used);
+}
+
+void swap_batch_end(struct swap_batch *b)
+{
+	struct swap_area *a;
+	u64 at;
+
+	if (!b->nr)
+		return;
+	a = swap_area_of(b->next);
+	at = swp_offset(b->next);
+	spin_lock(&a->lock);
+	if (at + b->nr == a->run && at / CLUSTER == (a->run_end - 1) / CLUSTER) {		/* nobody took more since: as if they had never been taken */
+		a->run = at;
+		a->clusters[at / CLUSTER].used -= b->nr;
+		a->nr_used -= b->nr;
+		atomic_sub(&swap_used, b->nr);
+		for (; b->nr; b->nr--)
+			a->map[at++] = 0;
+	}
+	for (; b->nr; b->nr--, at++) {
+		a->map[at] = 0;
+		slot_changed(a, at);
+	}
+	spin_unlock(&a->lock);
 }
 
 bool swap_slot_claim(swp_entry_t e, bool *busy)
@@ -164,7 +287,7 @@ bool swap_slot_claim(swp_entry_t e, bool *busy)
 	if (!a)
 		return false;
 	spin_lock(&a->lock);
-	if (at < a->nr_slots && (a->map[at] & SLOT_USES) && a->map[at] != SLOT_BAD) {
+	if (at < a->nr_slots && slot_in_use(a->map[at])) {
 		*busy = a->map[at] & SLOT_CACHED;
 		ok = !*busy;
 		if (ok)
@@ -193,7 +316,7 @@ void swap_entry_dup(swp_entry_t e)
 	u64 at = swp_offset(e);
 
 	spin_lock(&a->lock);
-	assert((a->map[at] & SLOT_USES) < SLOT_BAD - 1);	/* 32,765 address spaces share a page */
+	assert((a->map[at] & SLOT_USES) < SLOT_MAX_USES);	/* 32,765 address spaces share a page */
 	a->map[at]++;
 	spin_unlock(&a->lock);
 }
@@ -256,276 +379,4 @@ int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write)
 	vm_event_add(write ? PSWPOUT : PSWPIN, nr);
 	vm_event_add(write ? PGPGOUT : PGPGIN, nr * (PAGE_SIZE / 1024));
 	return err;
-}
-
-/* ---- swapon ------------------------------------------------------------------------------------------------ */
-
-struct swap_header {			/* at offset 1024 of the first page */
-	u32	version, last_page, nr_bad;
-	u8	uuid[16], label[16];
-	u32	padding[117];
-	u32	bad[];
-};
-#define HEADER_AT	1024
-#define MAX_BAD		((PAGE_SIZE - HEADER_AT - sizeof(struct swap_header) - 10) / 4)
-
-static int read_header(struct swap_area *a)
-{
-	struct page *p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
-	u64 room = (u64)a->mapping->size >> PAGE_SHIFT;
-	const struct swap_header *h;
-	int err;
-
-	if (!p)
-		return -ENOMEM;
-	err = a->mapping->ops->swap_rw(a->mapping, 0, &p, 1, false);
-	if (err)
-		goto put;
-	h = (const void *)((char *)page_address(p) + HEADER_AT);
-	err = -EINVAL;
-	if (memcmp((char *)page_address(p) + PAGE_SIZE - 10, "SWAPSPACE2", 10) || h->version != 1 || !h->last_page ||
-	    h->nr_bad > MAX_BAD || h->last_page >= room)
-		goto put;
-	a->nr_slots = (u64)h->last_page + 1;
-	a->map = kvmalloc(a->nr_slots * sizeof(u16), GFP_KERNEL | GFP_ZERO);
-	err = a->map ? 0 : -ENOMEM;
-	if (err)
-		goto put;
-	a->map[0] = SLOT_BAD;
-	a->nr_pages = h->last_page;
-	for (u32 i = 0; i < h->nr_bad; i++)
-		if (h->bad[i] && h->bad[i] < a->nr_slots && !a->map[h->bad[i]]) {
-			a->map[h->bad[i]] = SLOT_BAD;
-			a->nr_pages--;
-		}
-put:
-	page_put(p);
-	return err;
-}
-
-static void area_free(struct swap_area *a)
-{
-	if (!a)
-		return;
-	xa_destroy(&a->cache);
-	kvfree(a->map);
-	kfree(a->path);
-	kfree(a);
-}
-
-static int area_publish(struct swap_area *a, int prio)
-{
-	int err = -EPERM;
-
-	spin_lock(&areas_lock);
-	for (int i = 0; i < MAX_SWAPFILES && err != -EBUSY; i++)
-		if (areas[i] && areas[i]->mapping == a->mapping)
-			err = -EBUSY;
-	for (int i = 0; i < MAX_SWAPFILES && err == -EPERM; i++)
-		if (!areas[i]) {
-			a->type = i;
-			a->prio = prio >= 0 ? prio : next_prio--;
-			a->writable = true;
-			areas[i] = a;
-			err = 0;
-		}
-	spin_unlock(&areas_lock);
-	return err;
-}
-
-int swap_on(struct file *f, struct address_space *m, const char *path, bool is_file, int prio)
-{
-	struct swap_area *a;
-	int err;
-
-	if (!m->ops || !m->ops->swap_rw)
-		return -EINVAL;
-	a = kzalloc(sizeof(*a), GFP_KERNEL);
-	if (!a)
-		return -ENOMEM;
-	spin_lock_init(&a->lock, "swap_area", LOCK_SWAP);
-	xa_init(&a->cache);
-	a->mapping = m;
-	a->file = f;
-	a->is_file = is_file;
-	a->cursor = 1;
-	a->path = kstrdup(path, GFP_KERNEL);
-	err = a->path ? read_header(a) : -ENOMEM;
-	if (!err)
-		err = area_publish(a, prio);
-	if (err) {
-		area_free(a);
-		return err;
-	}
-	atomic_add(&total_pages, (long)a->nr_pages);
-	return 0;
-}
-
-/* ---- swapoff ------------------------------------------------------------------------------------------------ */
-
-static int unuse_entry(struct vma *v, vaddr_t addr)
-{
-	struct fault f = { .mm = v->mm, .vma = v, .addr = addr, .access = ACCESS_READ | ACCESS_REMOTE | ACCESS_FORCE };
-
-	switch (fault_area(&f)) {
-	case FAULT_OOM:
-		return -ENOMEM;
-	case FAULT_SIGBUS:
-		return -EIO;
-	default:
-		return 0;
-	}
-}
-
-static int unuse_area(struct vma *v, unsigned type)
-{
-	for (vaddr_t at = v->start; at < v->end; at += PAGE_SIZE) {
-		pte_t *table, e;
-		int err;
-
-		if (!(at & (PT_SIZE(2) - 1)) || at == v->start) {
-			at = pt_next_table(v->mm, at, v->end, &table);
-			if (!table)
-				break;
-		}
-		e = pte_read(pt_find(v->mm, at));
-		if (!pte_swap(e) || swp_type(pte_to_swp(e)) != type)
-			continue;
-		err = unuse_entry(v, at);
-		if (err)
-			return err;
-		if (fatal_signal_pending() || signal_pending())
-			return -EINTR;
-	}
-	return 0;
-}
-
-static int unuse_mm(struct mm *mm, unsigned type)
-{
-	int err = 0;
-
-	rwsem_read_lock(&mm->mmap_lock);
-	for (struct vma *v = mm->first; v && !err; v = v->next)
-		if (v->anon_vma)
-			err = unuse_area(v, type);
-	rwsem_read_unlock(&mm->mmap_lock);
-	return err;
-}
-
-static int unuse_mms(unsigned type)
-{
-	struct mm *mm = NULL;
-	int err = 0;
-
-	while ((mm = mm_iterate(mm))) {
-		if (err || !atomic_read(&mm->counters[MM_SWAP]) || !mm_try_get(mm))
-			continue;
-		err = unuse_mm(mm, type);
-		mm_put(mm);
-	}
-	return err;
-}
-
-/* Pages that only the swap cache still has. */
-static void drop_cached(struct swap_area *a)
-{
-	unsigned long at = 1;
-
-	for (;;) {
-		struct page *p;
-
-		xa_lock(&a->cache);
-		p = xa_find_locked(&a->cache, &at, ~0UL, XA_NO_MARK);
-		if (p)
-			page_get(p);
-		xa_unlock(&a->cache);
-		if (!p)
-			return;
-		page_lock(p);
-		if (page_test(p, PG_SWAPCACHE) && !page_mapcount(p) && !swap_entry_uses(page_swap_entry(p)))
-			swap_cache_remove(p);
-		else if (page_test(p, PG_SWAPCACHE) && !swap_entry_uses(page_swap_entry(p))) {
-			page_set(p, PG_DIRTY);
-			swap_cache_remove(p);
-		}
-		page_unlock(p);
-		page_put(p);
-		at++;
-	}
-}
-
-static int bring_back(struct swap_area *a)
-{
-	unsigned idle = 0;
-
-	while (READ_ONCE(a->nr_used)) {
-		u64 before = a->nr_used;
-		int err = unuse_mms((unsigned)a->type);
-
-		if (!err)
-			err = shmem_unuse((unsigned)a->type);
-		if (err)
-			return err;
-		drop_cached(a);
-		if (a->nr_used == before && ++idle > 1000)
-			return -EBUSY;
-		if (a->nr_used)
-			cond_resched();
-	}
-	return 0;
-}
-
-int swap_off(struct address_space *m)
-{
-	struct swap_area *a = NULL;
-	int err;
-
-	spin_lock(&areas_lock);
-	for (unsigned i = 0; i < MAX_SWAPFILES; i++)
-		if (areas[i] && areas[i]->mapping == m && areas[i]->writable)
-			a = areas[i];
-	if (a)
-		a->writable = false;
-	spin_unlock(&areas_lock);
-	if (!a)
-		return -EINVAL;
-	atomic_sub(&total_pages, (long)a->nr_pages);
-	err = bring_back(a);
-	if (err) {
-		atomic_add(&total_pages, (long)a->nr_pages);
-		a->writable = true;
-		return err;
-	}
-	spin_lock(&areas_lock);
-	areas[a->type] = NULL;
-	spin_unlock(&areas_lock);
-	while (atomic_read(&a->holders))
-		cond_resched();
-	vma_file_put(a->file);
-	area_free(a);
-	return 0;
-}
-
-/* ---- reports ------------------------------------------------------------------------------------------------ */
-
-int swaps_report(struct text *out)
-{
-	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
-		struct swap_area *a = swap_area_hold(i);
-		unsigned long size, used;
-		size_t start = out->len;
-
-		if (!a)
-			continue;
-		size = (unsigned long)a->nr_pages << (PAGE_SHIFT - 10);
-		used = (unsigned long)a->nr_used << (PAGE_SHIFT - 10);
-		text_puts_escaped(out, a->path, " \t\n");
-		do
-			text_putc(out, ' ');
-		while (out->len - start < 40);
-		text_printf(out, "%s\t%lu\t%s%lu\t%s%d\n", a->is_file ? "file\t" : "partition", size,
-			    size < 10000000 ? "\t" : "", used, used < 10000000 ? "\t" : "", a->prio);
-		swap_area_release(a);
-	}
-	return 0;
 }

@@ -347,6 +347,8 @@ static void audit_swap(struct audit *a)
 			if (!m || m == SLOT_BAD)
 				continue;
 			used++;
+			if (m == SLOT_HELD)
+				continue;
 			cached += !!(m & SLOT_CACHED);
 			counted.entries += m & SLOT_USES;
 			counted.weighted += (m & SLOT_USES) * (at * 32 + i);

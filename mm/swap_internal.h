@@ -6,24 +6,51 @@
 
 #include "internal.h"
 
+#include <kernel/workqueue.h>
+
 #define SLOT_CACHED	0x8000u		/* a page of the swap cache stands for it */
 #define SLOT_BAD	0x7fffu		/* never given out: the header, bad blocks */
+#define SLOT_HELD	0x7ffeu		/* in some reclaimer's batch */
 #define SLOT_USES	0x7fffu
+#define SLOT_MAX_USES	0x7ffdu
+#define CLUSTER		64u		/* slots */
+#define NO_CLUSTER	(~0u)
+#define SWAP_BATCH	32
+
+static inline bool slot_in_use(u16 m)
+{
+	return (m & SLOT_USES) && m != SLOT_BAD && m != SLOT_HELD;
+}
+
+struct cluster {
+	u16	used;			/* slots that are not free */
+	bool	discarding;		/* listed for it, or in the device's hands */
+	u32	next;
+};
+struct cluster_list {
+	u32	first, last;
+};
 
 struct swap_area {
-	spinlock_t		lock;		/* LOCK_SWAP: map and counters */
+	spinlock_t		lock;		/* LOCK_SWAP: map, clusters and counters */
 	bool			writable;	/* new slots may be had */
+	bool			discard_clusters; /* empty ones are told to the device */
 	int			type, prio;
 	u16			*map;		/* per slot: uses, SLOT_CACHED */
 	u64			nr_slots;	/* the header's included */
 	u64			nr_pages;	/* that can be used */
 	u64			nr_used;
-	u64			cursor;		/* where the next search starts */
+	struct cluster		*clusters;
+	u32			nr_clusters;
+	struct cluster_list	free, to_discard; /* empty ones */
+	u64			run, run_end;	/* free slots that are given out next */
+	u64			cursor;		/* where the search for holes goes on */
+	struct work		discard_work;
 	struct xarray		cache;		/* offset -> page of the swap cache */
 	struct address_space	*mapping;
 	struct file		*file;
 	char			*path;
-	bool			is_file;
+	bool			is_file, activated;
 	atomic_t		holders;	/* of this struct: those who work with it without an entry of their own */
 	u64			reads, writes, errors;	/* pages */
 };
@@ -32,8 +59,19 @@ struct swap_area *swap_area_of(swp_entry_t e);		/* of an entry that is in use */
 struct swap_area *swap_area_hold(unsigned type);	/* NULL when there is none */
 void swap_area_release(struct swap_area *a);
 
-/* One slot, marked SLOT_CACHED, in the area of the highest priority that has one. */
-bool swap_slot_alloc(swp_entry_t *out);
+extern struct swap_area *swap_areas[];
+extern spinlock_t swap_areas_lock;
+extern atomic_long_t swap_total, swap_used;
+void swap_clusters_init(struct swap_area *a);
+void swap_discard_work(struct work *w);
+
+/* One slot, marked SLOT_CACHED, in the area of the highest priority that has one; neighbours of the last. The batch starts as zeroes. */
+struct swap_batch {
+	swp_entry_t	next;
+	unsigned	nr;
+};
+bool swap_slot_alloc(struct swap_batch *b, swp_entry_t *out);
+void swap_batch_end(struct swap_batch *b);		/* what was not used is free again */
 /* Take the right to stand for a slot that is in use. False: it is free, or *busy: somebody has it. */
 bool swap_slot_claim(swp_entry_t e, bool *busy);
 void swap_slot_unclaim(swp_entry_t e);			/* clears SLOT_CACHED; the slot goes when it has no uses */

@@ -94,6 +94,7 @@ struct ext2_inode {
 	u32	flags, file_acl, generation;
 	u64	sectors;		/* i_blocks */
 	bool	is_new;			/* the slot on disk holds an old one's rest */
+	struct ext2_swap *swap;		/* in use as a swap area: where its pages are */
 };
 
 static inline struct ext2_sb *ext2_sb(const struct super_block *sb)
@@ -135,6 +136,12 @@ void ext2_truncate_blocks(struct inode *i, loff_t size);	/* lock held */
 void ext2_set_ops(struct inode *i);
 int ext2_setattr(struct inode *i, const struct iattr *a);
 void ext2_evict(struct inode *i);
+
+/* swap.c: as struct mapping_ops says. */
+int ext2_swap_activate(struct address_space *m, u64 *pages) must_check;
+void ext2_swap_deactivate(struct address_space *m);
+int ext2_swap_rw(struct address_space *m, u64 page, struct page **pages, unsigned nr, bool write) must_check;
+int ext2_swap_discard(struct address_space *m, u64 page, u64 nr) must_check;
 
 /* dir.c. dir's rwsem held; they take lock. */
 int ext2_find(struct inode *dir, const struct qstr *name, u32 *ino) must_check;	/* -ENOENT */

@@ -193,6 +193,8 @@ static int ext2_page_mkwrite(struct address_space *m, struct page *p)
 const struct mapping_ops ext2_aops = {
 	.read_page = ext2_read_page, .read_pages = ext2_read_pages, .write_page = ext2_write_page,
 	.write_pages = ext2_write_pages, .write_begin = ext2_write_begin, .page_mkwrite = ext2_page_mkwrite,
+	.swap_activate = ext2_swap_activate, .swap_deactivate = ext2_swap_deactivate, .swap_rw = ext2_swap_rw,
+	.swap_discard = ext2_swap_discard,
 };
 
 /* ---- files ---- */

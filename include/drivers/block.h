@@ -36,6 +36,8 @@ struct block_ops {
 	/* Start io. 0, and done() will be called; or an error, and it will not. May sleep while the device's queue is full. */
 	int	(*submit)(struct block_device *b, struct block_io *io);
 	int	(*flush)(struct block_device *b);		/* what was written is on the medium; NULL: it always is */
+	/* The contents of these sectors are not needed any more. May sleep. NULL: the device cannot be told. */
+	int	(*discard)(struct block_device *b, u64 sector, u64 nr);
 };
 
 struct block_device {
@@ -70,5 +72,6 @@ int block_rw(struct block_device *b, bool write, u64 sector, struct page **pages
 /* One page, of which only the first bytes (a multiple of 512) exist on the device. */
 int block_rw_bytes(struct block_device *b, bool write, u64 sector, struct page *page, u32 bytes) must_check;
 int block_flush(struct block_device *b) must_check;
+int block_discard(struct block_device *b, u64 sector, u64 nr) must_check;	/* -EOPNOTSUPP: it cannot */
 
 #endif

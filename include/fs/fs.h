@@ -149,7 +149,8 @@ struct dentry {
 enum { DCACHE_MOUNTED = 1, DCACHE_UNLINKED = 2, DCACHE_LRU = 4, DCACHE_NOCACHE = 8,
        DCACHE_PINNED = 16,	/* the file system itself holds a reference: the name lives nowhere else (tmpfs) */
        DCACHE_REFERENCED = 32, DCACHE_HASHED = 64 };
-enum { S_DEAD = 1, S_IMMUTABLE_FL = 2, S_APPEND_FL = 4, S_NOATIME_FL = 8, S_PRIVATE_FL = 16 };	/* inode->flags */
+enum { S_DEAD = 1, S_IMMUTABLE_FL = 2, S_APPEND_FL = 4, S_NOATIME_FL = 8, S_PRIVATE_FL = 16,
+       S_SWAPFILE_FL = 32 };	/* inode->flags */
 
 struct dentry *dentry_alloc(struct dentry *parent, const struct qstr *name) must_check;
 static inline struct dentry *dentry_get(struct dentry *d) { atomic_inc(&d->refs); return d; }

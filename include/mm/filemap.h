@@ -30,6 +30,12 @@ struct mapping_ops {
 	int	(*page_mkwrite)(struct address_space *m, struct page *p);
 	/* Pages that are not the cache's, at page offsets of the device or file: a swap area. Synchronous. NULL: cannot swap to it. */
 	int	(*swap_rw)(struct address_space *m, u64 page_offset, struct page **pages, unsigned nr, bool write);
+	/* A file becomes a swap area of up to *pages pages: looks up where they are, so that swap_rw needs no locks and no memory. Sets
+	 * *pages to what can be used. -EINVAL: it has holes. NULL (a device): nothing to prepare. */
+	int	(*swap_activate)(struct address_space *m, u64 *pages);
+	void	(*swap_deactivate)(struct address_space *m);
+	/* The contents of these pages are not needed any more. 0, -EOPNOTSUPP: the device cannot. NULL: the same. */
+	int	(*swap_discard)(struct address_space *m, u64 page_offset, u64 nr);
 	/* The page leaves the cache (truncate, reclaim). NULL: nothing to do. */
 	void	(*free_page)(struct address_space *m, struct page *p);
 };

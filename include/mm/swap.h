@@ -46,11 +46,12 @@ struct address_space;
 struct file;
 struct text;
 
+enum { SWAP_DISCARD_ONCE = 1, SWAP_DISCARD_CLUSTERS = 2 };
 /*
- * Use a device or file whose mapping has ops->swap_rw. prio -1: below all that have none given. Consumes one reference of the
- * file when it succeeds. 0, -EINVAL (no swap signature, too small), -EBUSY, -ENOMEM, -EIO, -EPERM (32 areas).
+ * Use a device or file whose mapping has ops->swap_rw. prio -1: below all that have none given. discard: SWAP_DISCARD_*. Consumes one
+ * reference of the file when it succeeds. 0, -EINVAL (no swap signature, too small), -EBUSY, -ENOMEM, -EIO, -EPERM (32 areas).
  */
-int swap_on(struct file *f, struct address_space *m, const char *path, bool is_file, int prio) must_check;
+int swap_on(struct file *f, struct address_space *m, const char *path, bool is_file, int prio, unsigned discard) must_check;
 /* Bring everything back and let go. 0, -EINVAL (not in use), -ENOMEM, -EINTR, -EIO. */
 int swap_off(struct address_space *m);
 

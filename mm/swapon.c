@@ -1,0 +1,329 @@
+/*
+ * swapon.c - swapon, swapoff, /proc/swaps.
+ *
+ * SWAPON      the header says how many pages, and which are bad; a file's place on its disk is looked up once.
+ * SWAPOFF     no new slots; every address space and every shmem file takes its pages back; what is left is cached only.
+ *             Repeated until nothing is used, since pages move while we look.
+ */
+#include "swap_internal.h"
+
+#include <abi/errno.h>
+#include <lib/text.h>
+#include <mm/filemap.h>
+
+static int next_prio = -2;		/* for those without one given */
+
+/* ---- swapon ------------------------------------------------------------------------------------------------ */
+
+struct swap_header {			/* at offset 1024 of the first page */
+	u32	version, last_page, nr_bad;
+	u8	uuid[16], label[16];
+	u32	padding[117];
+	u32	bad[];
+};
+#define HEADER_AT	1024
+#define MAX_BAD		((PAGE_SIZE - HEADER_AT - sizeof(struct swap_header) - 10) / 4)
+
+static int read_header(struct swap_area *a)
+{
+	struct page *p = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+	u64 room = (u64)a->mapping->size >> PAGE_SHIFT;
+	const struct swap_header *h;
+	int err = 0;
+
+	if (!p)
+		return -ENOMEM;
+	if (a->mapping->ops->swap_activate) {
+		err = a->mapping->ops->swap_activate(a->mapping, &room);
+		a->activated = !err;
+	}
+	if (!err)
+		err = a->mapping->ops->swap_rw(a->mapping, 0, &p, 1, false);
+	if (err)
+		goto put;
+	h = (const void *)((char *)page_address(p) + HEADER_AT);
+	err = -EINVAL;
+	if (memcmp((char *)page_address(p) + PAGE_SIZE - 10, "SWAPSPACE2", 10) || h->version != 1 || !h->last_page ||
+	    h->nr_bad > MAX_BAD || (h->nr_bad && a->is_file) || h->last_page >= (u64)a->mapping->size >> PAGE_SHIFT)
+		goto put;
+	a->nr_slots = min((u64)h->last_page + 1, room);
+	if (a->nr_slots < 2)
+		goto put;
+	a->nr_clusters = (u32)DIV_ROUND_UP(a->nr_slots, CLUSTER);
+	a->map = kvmalloc(a->nr_slots * sizeof(u16), GFP_KERNEL | GFP_ZERO);
+	a->clusters = kvmalloc(a->nr_clusters * sizeof(struct cluster), GFP_KERNEL | GFP_ZERO);
+	err = a->map && a->clusters ? 0 : -ENOMEM;
+	if (err)
+		goto put;
+	a->map[0] = SLOT_BAD;
+	a->nr_pages = a->nr_slots - 1;
+	for (u32 i = 0; i < h->nr_bad; i++)
+		if (h->bad[i] && h->bad[i] < a->nr_slots && !a->map[h->bad[i]]) {
+			a->map[h->bad[i]] = SLOT_BAD;
+			a->nr_pages--;
+		}
+	swap_clusters_init(a);
+put:
+	page_put(p);
+	return err;
+}
+
+static void area_free(struct swap_area *a)
+{
+	if (!a)
+		return;
+	if (a->activated)
+		a->mapping->ops->swap_deactivate(a->mapping);
+	xa_destroy(&a->cache);
+	kvfree(a->clusters);
+	kvfree(a->map);
+	kfree(a->path);
+	kfree(a);
+}
+
+static bool mapping_is_swap(const struct address_space *m)
+{
+	bool found = false;
+
+	spin_lock(&swap_areas_lock);
+	for (int i = 0; i < MAX_SWAPFILES; i++)
+		found |= swap_areas[i] && swap_areas[i]->mapping == m;
+	spin_unlock(&swap_areas_lock);
+	return found;
+}
+
+static int area_publish(struct swap_area *a, int prio)
+{
+	int err = -EPERM;
+
+	spin_lock(&swap_areas_lock);
+	for (int i = 0; i < MAX_SWAPFILES && err != -EBUSY; i++)
+		if (swap_areas[i] && swap_areas[i]->mapping == a->mapping)
+			err = -EBUSY;
+	for (int i = 0; i < MAX_SWAPFILES && err == -EPERM; i++)
+		if (!swap_areas[i]) {
+			a->type = i;
+			a->prio = prio >= 0 ? prio : next_prio--;
+			a->writable = true;
+			swap_areas[i] = a;
+			err = 0;
+		}
+	spin_unlock(&swap_areas_lock);
+	return err;
+}
+
+/* As swapon(2) has it: the whole area at once, and from then on cluster by cluster, or one of these. A device that cannot: neither. */
+static void set_discard(struct swap_area *a, unsigned discard)
+{
+	if (!discard || !a->mapping->ops->swap_discard)
+		return;
+	if ((discard & SWAP_DISCARD_ONCE) && a->nr_slots > 1 && a->mapping->ops->swap_discard(a->mapping, 1, a->nr_slots - 1))
+		return;
+	a->discard_clusters = discard & SWAP_DISCARD_CLUSTERS;
+}
+
+int swap_on(struct file *f, struct address_space *m, const char *path, bool is_file, int prio, unsigned discard)
+{
+	struct swap_area *a;
+	int err;
+
+	if (!m->ops || !m->ops->swap_rw)
+		return -EINVAL;
+	a = kzalloc(sizeof(*a), GFP_KERNEL);
+	if (!a)
+		return -ENOMEM;
+	spin_lock_init(&a->lock, "swap_area", LOCK_SWAP);
+	xa_init(&a->cache);
+	a->mapping = m;
+	a->file = f;
+	a->is_file = is_file;
+	work_init(&a->discard_work, swap_discard_work);
+	a->path = kstrdup(path, GFP_KERNEL);
+	err = a->path ? 0 : -ENOMEM;
+	if (!err && mapping_is_swap(m))
+		err = -EBUSY;
+	if (!err)
+		err = read_header(a);
+	if (!err) {
+		set_discard(a, discard);
+		err = area_publish(a, prio);
+	}
+	if (err) {
+		area_free(a);
+		return err;
+	}
+	atomic_add(&swap_total, (long)a->nr_pages);
+	return 0;
+}
+
+/* ---- swapoff ------------------------------------------------------------------------------------------------ */
+
+static int unuse_entry(struct vma *v, vaddr_t addr)
+{
+	struct fault f = { .mm = v->mm, .vma = v, .addr = addr, .access = ACCESS_READ | ACCESS_REMOTE | ACCESS_FORCE };
+
+	switch (fault_area(&f)) {
+	case FAULT_OOM:
+		return -ENOMEM;
+	case FAULT_SIGBUS:
+		return -EIO;
+	default:
+		return 0;
+	}
+}
+
+static int unuse_area(struct vma *v, unsigned type)
+{
+	for (vaddr_t at = v->start; at < v->end; at += PAGE_SIZE) {
+		pte_t *table, e;
+		int err;
+
+		if (!(at & (PT_SIZE(2) - 1)) || at == v->start) {
+			at = pt_next_table(v->mm, at, v->end, &table);
+			if (!table)
+				break;
+		}
+		e = pte_read(pt_find(v->mm, at));
+		if (!pte_swap(e) || swp_type(pte_to_swp(e)) != type)
+			continue;
+		err = unuse_entry(v, at);
+		if (err)
+			return err;
+		if (fatal_signal_pending() || signal_pending())
+			return -EINTR;
+	}
+	return 0;
+}
+
+static int unuse_mm(struct mm *mm, unsigned type)
+{
+	int err = 0;
+
+	rwsem_read_lock(&mm->mmap_lock);
+	for (struct vma *v = mm->first; v && !err; v = v->next)
+		if (v->anon_vma)
+			err = unuse_area(v, type);
+	rwsem_read_unlock(&mm->mmap_lock);
+	return err;
+}
+
+static int unuse_mms(unsigned type)
+{
+	struct mm *mm = NULL;
+	int err = 0;
+
+	while ((mm = mm_iterate(mm))) {
+		if (err || !atomic_read(&mm->counters[MM_SWAP]) || !mm_try_get(mm))
+			continue;
+		err = unuse_mm(mm, type);
+		mm_put(mm);
+	}
+	return err;
+}
+
+/* Pages that only the swap cache still has. */
+static void drop_cached(struct swap_area *a)
+{
+	unsigned long at = 1;
+
+	for (;;) {
+		struct page *p;
+
+		xa_lock(&a->cache);
+		p = xa_find_locked(&a->cache, &at, ~0UL, XA_NO_MARK);
+		if (p)
+			page_get(p);
+		xa_unlock(&a->cache);
+		if (!p)
+			return;
+		page_lock(p);
+		if (page_test(p, PG_SWAPCACHE) && !page_mapcount(p) && !swap_entry_uses(page_swap_entry(p)))
+			swap_cache_remove(p);
+		else if (page_test(p, PG_SWAPCACHE) && !swap_entry_uses(page_swap_entry(p))) {
+			page_set(p, PG_DIRTY);
+			swap_cache_remove(p);
+		}
+		page_unlock(p);
+		page_put(p);
+		at++;
+	}
+}
+
+static int bring_back(struct swap_area *a)
+{
+	unsigned idle = 0;
+
+	while (READ_ONCE(a->nr_used)) {
+		u64 before = a->nr_used;
+		int err = unuse_mms((unsigned)a->type);
+
+		if (!err)
+			err = shmem_unuse((unsigned)a->type);
+		if (err)
+			return err;
+		drop_cached(a);
+		if (a->nr_used == before && ++idle > 1000)
+			return -EBUSY;
+		if (a->nr_used)
+			cond_resched();
+	}
+	return 0;
+}
+
+int swap_off(struct address_space *m)
+{
+	struct swap_area *a = NULL;
+	struct file *f;
+	int err;
+
+	spin_lock(&swap_areas_lock);
+	for (unsigned i = 0; i < MAX_SWAPFILES; i++)
+		if (swap_areas[i] && swap_areas[i]->mapping == m && swap_areas[i]->writable)
+			a = swap_areas[i];
+	if (a)
+		a->writable = false;
+	spin_unlock(&swap_areas_lock);
+	if (!a)
+		return -EINVAL;
+	atomic_sub(&swap_total, (long)a->nr_pages);
+	err = bring_back(a);
+	if (err) {
+		atomic_add(&swap_total, (long)a->nr_pages);
+		a->writable = true;
+		return err;
+	}
+	spin_lock(&swap_areas_lock);
+	swap_areas[a->type] = NULL;
+	spin_unlock(&swap_areas_lock);
+	while (atomic_read(&a->holders))
+		cond_resched();
+	work_flush(&a->discard_work);
+	f = a->file;
+	area_free(a);			/* needs its file's inode */
+	vma_file_put(f);
+	return 0;
+}
+
+/* ---- reports ------------------------------------------------------------------------------------------------ */
+
+int swaps_report(struct text *out)
+{
+	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
+		struct swap_area *a = swap_area_hold(i);
+		unsigned long size, used;
+		size_t start = out->len;
+
+		if (!a)
+			continue;
+		size = (unsigned long)a->nr_pages << (PAGE_SHIFT - 10);
+		used = (unsigned long)a->nr_used << (PAGE_SHIFT - 10);
+		text_puts_escaped(out, a->path, " \t\n");
+		do
+			text_putc(out, ' ');
+		while (out->len - start < 40);
+		text_printf(out, "%s\t%lu\t%s%lu\t%s%d\n", a->is_file ? "file\t" : "partition", size,
+			    size < 10000000 ? "\t" : "", used, used < 10000000 ? "\t" : "", a->prio);
+		swap_area_release(a);
+	}
+	return 0;
+}
