@@ -17,6 +17,7 @@
  */
 #include "internal.h"
 #include <mm/page_alloc.h>
+#include <mm/reclaim.h>
 
 struct bucket {
 	spinlock_t	lock;
@@ -317,7 +318,7 @@ void dentry_put(struct dentry *d)
 
 static unsigned long dcache_count(struct shrinker *s)
 {
-	return READ_ONCE(nr_lru);
+	return READ_ONCE(nr_lru) * (unsigned long)sysctl_vfs_cache_pressure / 100;
 }
 
 /* Move up to nr dead dentries from the unused list's tail to `out`. Used ones and those whose inode has pages go round. */

@@ -19,6 +19,7 @@
 #include <kernel/workqueue.h>
 #include <lib/printf.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -121,6 +122,8 @@ SYSCALL(shmget, key_t key, size_t size, int flags)
 {
 	struct shm_request r = { key, size, flags };
 
+	if (fail_user("shmget", size))
+		return -ENOMEM;
 	return ipc_get(&segments, key, flags, make_segment, check_segment, &r);
 }
 

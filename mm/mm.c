@@ -30,7 +30,7 @@ struct mm kernel_mm = { .users = ATOMIC_INIT(1), .refs = ATOMIC_INIT(1), .vmas =
 
 int sysctl_overcommit_memory = 0, sysctl_overcommit_ratio = 50;
 unsigned long sysctl_overcommit_kbytes, sysctl_max_map_count = 65530, sysctl_mmap_min_addr = 65536;
-unsigned long sysctl_admin_reserve_kbytes = 8192, sysctl_user_reserve_kbytes = 131072;
+unsigned long sysctl_admin_reserve_kbytes = 8192, sysctl_user_reserve_kbytes = 131072;	/* 1/32 of RAM when that is less */
 int sysctl_randomize_va_space = 2;
 unsigned sysctl_mmap_rnd_bits = 28;
 

@@ -20,6 +20,7 @@
 #include <kernel/printk.h>
 #include <mm/filemap.h>
 #include <mm/memcg.h>
+#include <mm/reclaim.h>
 
 #define BATCH		32
 #define PRIORITIES	12

@@ -14,16 +14,26 @@
 
 #include <kernel/workqueue.h>
 #include <mm/filemap.h>
+#include <mm/reclaim.h>
 
 #define RUN		32
-#define WB_INTERVAL	(5 * NSEC_PER_SEC)
+
+int sysctl_dirty_ratio = 20, sysctl_dirty_background_ratio = 10;
+unsigned long sysctl_dirty_bytes, sysctl_dirty_background_bytes;
+int sysctl_dirty_writeback_centisecs = 500, sysctl_dirty_expire_centisecs = 3000;
 
 static struct list dirty_mappings = LIST_INIT(dirty_mappings);
 static spinlock_t dirty_lock = SPINLOCK_INIT("dirty_mappings", LOCK_LEAF);
 static struct delayed_work flusher;
 static bool flusher_armed;
+static bool early;			/* the flusher has been asked to come before its time */
 
 /* ---- which files ------------------------------------------------------------------------------------------- */
+
+static ktime_t wb_interval(void)
+{
+	return (ktime_t)sysctl_dirty_writeback_centisecs * 10 * NSEC_PER_MSEC;
+}
 
 void writeback_note_dirty(struct address_space *m)
 {
@@ -32,13 +42,15 @@ void writeback_note_dirty(struct address_space *m)
 	if (list_is_linked(&m->dirty_link))
 		return;
 	spin_lock(&dirty_lock);
-	if (!list_is_linked(&m->dirty_link))
+	if (!list_is_linked(&m->dirty_link)) {
+		m->dirtied = ktime_get();
 		list_append(&dirty_mappings, &m->dirty_link);
-	arm = !flusher_armed;
-	flusher_armed = true;
+	}
+	arm = !flusher_armed && sysctl_dirty_writeback_centisecs;
+	flusher_armed |= arm;
 	spin_unlock(&dirty_lock);
 	if (arm)
-		delayed_work_queue(&flusher, WB_INTERVAL);
+		delayed_work_queue(&flusher, wb_interval());
 }
 
 void writeback_forget(struct address_space *m)
@@ -49,14 +61,21 @@ void writeback_forget(struct address_space *m)
 	spin_unlock(&dirty_lock);
 }
 
-/* Take the first dirty mapping off the list, kept alive. False when none is left of `budget`. */
-static struct address_space *next_dirty(unsigned *budget)
+/*
+ * Take the first mapping dirty since before `until` off the list, which is in that order, kept alive. NULL when none is left of
+ * `budget`.
+ */
+static struct address_space *next_dirty(unsigned *budget, ktime_t until)
 {
 	struct address_space *m = NULL;
 
 	spin_lock(&dirty_lock);
 	while (*budget && !list_empty(&dirty_mappings)) {
 		m = list_first_entry(&dirty_mappings, struct address_space, dirty_link);
+		if (m->dirtied > until) {
+			m = NULL;
+			break;
+		}
 		(*budget)--;
 		list_remove(&m->dirty_link);
 		if (mapping_host_get(m))
@@ -79,12 +98,13 @@ static unsigned nr_dirty_mappings(void)
 	return n;
 }
 
-void filemap_sync_all(bool wait)
+/* Stops early when `enough` pages or fewer are dirty. */
+static void write_mappings(ktime_t until, bool wait, unsigned long enough)
 {
 	unsigned budget = nr_dirty_mappings();
 	struct address_space *m;
 
-	while ((m = next_dirty(&budget))) {
+	while ((enough == 0 || (unsigned long)vm_stat_read(NR_FILE_DIRTY) > enough) && (m = next_dirty(&budget, until))) {
 		(void)filemap_write_range(m, 0, S64_MAX, wait);
 		if (xa_marked(&m->pages, XA_DIRTY))
 			writeback_note_dirty(m);
@@ -92,17 +112,51 @@ void filemap_sync_all(bool wait)
 	}
 }
 
+void filemap_sync_all(bool wait)
+{
+	write_mappings(KTIME_MAX, wait, 0);
+}
+
+/* What may be dirty, in pages: before the flusher starts, and before writers do it themselves. */
+static void dirty_limits(unsigned long *background, unsigned long *hard)
+{
+	unsigned long could_be = nr_free_pages() + lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE);
+
+	*hard = sysctl_dirty_bytes ? DIV_ROUND_UP(sysctl_dirty_bytes, PAGE_SIZE) : could_be * (unsigned long)sysctl_dirty_ratio / 100;
+	*background = sysctl_dirty_background_bytes ? DIV_ROUND_UP(sysctl_dirty_background_bytes, PAGE_SIZE) :
+		      could_be * (unsigned long)sysctl_dirty_background_ratio / 100;
+	if (*background >= *hard)
+		*background = *hard / 2;
+}
+
 static void flush_work(struct work *w)
 {
+	ktime_t expired = ktime_get() - (ktime_t)sysctl_dirty_expire_centisecs * 10 * NSEC_PER_MSEC;
+	unsigned long background, hard;
 	bool again;
 
-	filemap_sync_all(false);
+	WRITE_ONCE(early, false);
+	write_mappings(expired, false, 0);
+	dirty_limits(&background, &hard);
+	if ((unsigned long)vm_stat_read(NR_FILE_DIRTY) > background)
+		write_mappings(KTIME_MAX, false, background + 1);
 	spin_lock(&dirty_lock);
-	again = !list_empty(&dirty_mappings);
+	again = !list_empty(&dirty_mappings) && sysctl_dirty_writeback_centisecs;
 	flusher_armed = again;
 	spin_unlock(&dirty_lock);
 	if (again)
-		delayed_work_queue(&flusher, WB_INTERVAL);
+		delayed_work_queue(&flusher, wb_interval());
+}
+
+/* The interval counts from now; 0 stops the regular rounds. */
+void writeback_interval_changed(void)
+{
+	spin_lock(&dirty_lock);
+	flusher_armed = !list_empty(&dirty_mappings) && sysctl_dirty_writeback_centisecs;
+	spin_unlock(&dirty_lock);
+	delayed_work_cancel(&flusher);
+	if (flusher_armed)
+		delayed_work_queue(&flusher, wb_interval());
 }
 
 void writeback_init(void)
@@ -113,16 +167,21 @@ void writeback_init(void)
 /* After making a page dirty, no locks but the inode's: whoever dirties much writes much. */
 void balance_dirty(struct address_space *m)
 {
-	unsigned long dirty, could_be;
+	unsigned long dirty, background, hard;
 
 	if ((m->flags & MAPPING_NO_WRITEBACK) || !xa_marked(&m->pages, XA_DIRTY))
 		return;
 	dirty = (unsigned long)vm_stat_read(NR_FILE_DIRTY);
-	if (dirty < 64)
+	if (dirty < 16)
 		return;
-	could_be = nr_free_pages() + lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE);
-	if (dirty > could_be / 5)
+	dirty_limits(&background, &hard);
+	if (dirty > hard)
 		(void)filemap_write_range(m, 0, S64_MAX, false);
+	else if (dirty > background && !READ_ONCE(early)) {
+		WRITE_ONCE(early, true);
+		delayed_work_cancel(&flusher);
+		delayed_work_queue(&flusher, 0);
+	}
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------ */

@@ -263,6 +263,7 @@ static int exec_commit(struct exec *e)
 	current->real_cred = cred_get(e->cred);
 	e->cred = NULL;
 	current->flags &= ~(TF_FORKNOEXEC | TF_KTHREAD);
+	current->may_fail = !current->process->is_init;
 	exec_set_comm(e->path);
 	process_exec_done(e->secure);
 	arch_exec_start(current->frame, e->entry, e->sp);

@@ -16,6 +16,7 @@
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <linux/capability.h>
+#include <mm/fail.h>
 #include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
@@ -69,6 +70,8 @@ static int check_nproc(void)
 static void copy_task_fields(struct task *t, const struct task *from, u64 flags)
 {
 	t->flags = flags & CLONE_THREAD ? 0 : TF_FORKNOEXEC;
+	t->may_fail = from->may_fail;
+	t->make_it_fail = from->make_it_fail;
 	t->nice = from->nice;
 	t->policy = from->policy;
 	t->rt_priority = from->rt_priority;
@@ -356,6 +359,8 @@ long do_fork(const struct fork_args *a)
 	struct task *t;
 
 	err = check_flags(a);
+	if (!err && fail_user("clone", 0))
+		err = -ENOMEM;
 	if (!err)
 		err = check_nproc();
 	if (!err && signal_pending())

@@ -21,12 +21,15 @@
 #include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
+#include <mm/reclaim.h>
 #include <proc/process.h>
 
 #define OOM_NEVER		(-1000)		/* oom_score_adj that exempts a process */
 #define OOM_WAIT		(100 * NSEC_PER_MSEC)	/* for a victim to go before asking again */
 
 #define OOM_PATIENCE		(2 * NSEC_PER_SEC)	/* for a victim whose memory has been taken to be gone */
+
+int sysctl_panic_on_oom, sysctl_oom_kill_allocating_task, sysctl_oom_dump_tasks = 1;
 
 static spinlock_t oom_lock = SPINLOCK_INIT("oom", LOCK_FILES);
 
@@ -35,6 +38,7 @@ struct oom_context {
 	gfp_t		gfp;
 	unsigned	order;
 	struct memcg	*memcg;		/* NULL: the machine is out of memory, not a cgroup */
+	bool		allocating;	/* whoever asks dies, by sysctl */
 	unsigned long	total;		/* pages that oom_score_adj is a share of */
 };
 
@@ -225,8 +229,9 @@ static void kill_victim(const struct oom_context *c, struct process *victim)
 		c->memcg ? "CONSTRAINT_MEMCG" : "CONSTRAINT_NONE", c->memcg ? "oom_memcg=" : "global_oom",
 		c->memcg ? path_of(c->memcg, oom_path, sizeof(oom_path)) : "", path_of(m, task_path, sizeof(task_path)),
 		t->comm, victim->pid, t->cred->uid);
-	pr_err("%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
-	       c->memcg ? "Memory cgroup out of memory" : "Out of memory", victim->pid, t->comm, mm->total_vm << kb,
+	pr_err("%s%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%ldkB, file-rss:%ldkB, shmem-rss:%ldkB, UID:%u pgtables:%ldkB oom_score_adj:%d\n",
+	       c->memcg ? "Memory cgroup out of memory" : "Out of memory",
+	       c->allocating ? " (oom_kill_allocating_task)" : "", victim->pid, t->comm, mm->total_vm << kb,
 	       atomic_read(&mm->counters[MM_ANON]) << kb, atomic_read(&mm->counters[MM_FILE]) << kb,
 	       atomic_read(&mm->counters[MM_SHMEM]) << kb, t->cred->uid, atomic_read(&mm->pgtables_bytes) >> 10,
 	       victim->oom_score_adj);
@@ -288,7 +293,14 @@ static void report(const struct oom_context *c)
 		report_memcg(c->memcg);
 	else
 		report_memory();
-	report_tasks(c);
+	if (sysctl_oom_dump_tasks)
+		report_tasks(c);
+}
+
+static void check_panic(const struct oom_context *c)
+{
+	if (sysctl_panic_on_oom == 2 || (sysctl_panic_on_oom && !c->memcg))
+		panic("Out of memory: %s panic_on_oom is enabled", sysctl_panic_on_oom == 2 ? "compulsory" : "system-wide");
 }
 
 /* One round. False: there is nobody to kill, and nobody dying. */
@@ -301,9 +313,10 @@ static bool kill_one(const struct oom_context *c)
 	spin_lock(&oom_lock);
 	spin_lock(&tasklist_lock);
 	if (!victim_dying(c)) {
-		victim = choose(c);
+		victim = c->allocating ? current->process : choose(c);
 		if (victim) {
 			report(c);
+			check_panic(c);
 			if (c->memcg)
 				memcg_event(c->memcg, MEMCG_OOM);
 			group = oom_group(c, victim);
@@ -331,16 +344,26 @@ static bool wait_for_victims(void)
 	return true;
 }
 
+/* A thread that dies gets what it still needs. True the first time: try again. */
+static bool let_into_reserves(void)
+{
+	if (current->flags & TF_OOM_VICTIM)
+		return false;
+	current->flags |= TF_OOM_VICTIM;
+	return true;
+}
+
 /*
- * Called by the page allocator with nothing locked. True: waiting and trying again may help. A caller that is itself dying gets
- * false, and then the reserves.
+ * Called by the page allocator with nothing locked. True: trying again may help. A caller that is itself dying gets the
+ * reserves.
  */
 static bool oom_kill(gfp_t gfp, unsigned order)
 {
 	struct oom_context c = { .gfp = gfp, .order = order, .total = nr_total_pages() };
 
 	if (fatal_signal_pending() || current->process->oom_victim)
-		return false;
+		return let_into_reserves();
+	c.allocating = sysctl_oom_kill_allocating_task && current->mm && oom_badness(current->process, c.total);
 	if (order > 3)
 		return false;		/* such a request is refused: killing does not make large blocks */
 	if (!kill_one(&c))

@@ -8,13 +8,13 @@
  */
 #include <abi/errno.h>
 #include <abi/sched.h>
+#include <arch/trap.h>
 #include <kernel/cred.h>
 #include <kernel/main.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <linux/capability.h>
 #include <lib/string.h>
-#include <arch/trap.h>
 #include <mm/vmalloc.h>
 #include <mm/memcg.h>
 #include <mm/mm.h>
@@ -227,6 +227,11 @@ int task_may_signal(struct task *t, int sig)
 int task_pid(const struct task *t)
 {
 	return t->process ? t->process->pid : 0;
+}
+
+vaddr_t task_user_ip(const struct task *t)
+{
+	return t->frame ? t->frame->ip : 0;
 }
 
 /* ---- kernel threads, and the first process ---- */

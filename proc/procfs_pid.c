@@ -18,6 +18,7 @@
 #include <kernel/main.h>
 #include <kernel/sched.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
@@ -552,6 +553,43 @@ static int show_timerslack(struct text *out, struct task *t)
 	return 0;
 }
 
+/* Linux's systematic fault injection: the n-th allocation that can fail does; reads 0 once it has. */
+static int show_fail_nth(struct text *out, struct task *t)
+{
+	text_printf(out, "%u\n", t->fail_nth);
+	return 0;
+}
+
+static ssize_t write_fail_nth(const char *buf, size_t n, struct task *t)
+{
+	u64 v;
+
+	if (str_parse_u64(buf, 0, &v) || v > S32_MAX)
+		return -EINVAL;
+	if (task_may_access(t))
+		return -EACCES;
+	fail_nth_set(t, (unsigned)v);
+	return (ssize_t)n;
+}
+
+static int show_make_it_fail(struct text *out, struct task *t)
+{
+	text_printf(out, "%d\n", t->make_it_fail);
+	return 0;
+}
+
+static ssize_t write_make_it_fail(const char *buf, size_t n, struct task *t)
+{
+	u64 v;
+
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if (str_parse_u64(buf, 0, &v) || v > 1)
+		return -EINVAL;
+	t->make_it_fail = v;
+	return (ssize_t)n;
+}
+
 static const struct proc_pid_file pid_files[] = {
 	{ "stat", 0444, true, show_stat },
 	{ "statm", 0444, true, show_statm },
@@ -576,6 +614,8 @@ static const struct proc_pid_file pid_files[] = {
 	{ "loginuid", 0444, true, show_no_login },
 	{ "sessionid", 0444, true, show_no_login },
 	{ "schedstat", 0444, true, show_schedstat },
+	{ "fail-nth", 0644, true, show_fail_nth, write_fail_nth },
+	{ "make-it-fail", 0644, true, show_make_it_fail, write_make_it_fail },
 	{ "timerslack_ns", 0444, false, show_timerslack },
 };
 

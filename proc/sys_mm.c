@@ -8,6 +8,7 @@
 #include <fs/fs.h>
 #include <kernel/cred.h>
 #include <kernel/syscall.h>
+#include <mm/fail.h>
 #include <mm/io_iter.h>
 #include <mm/slab.h>
 #include <proc/process.h>
@@ -39,6 +40,8 @@ SYSCALL(mmap, vaddr_t addr, size_t len, int prot, int flags, int fd, unsigned lo
 
 	if (off & (PAGE_SIZE - 1))
 		return -EINVAL;
+	if (fail_user("mmap", len))
+		return -ENOMEM;
 	if (!(flags & MAP_ANONYMOUS)) {
 		if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN))
 			return -EOPNOTSUPP;
@@ -84,12 +87,18 @@ SYSCALL(mremap, vaddr_t old, size_t old_len, size_t new_len, unsigned long flags
 
 	if (flags & ~(unsigned long)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return -EINVAL;
+	if (new_len > old_len && fail_user("mremap", new_len - old_len))
+		return -ENOMEM;
 	err = mm_mremap(current->mm, old, old_len, new_len, (int)flags, new_addr, &got);
 	return err ? err : (long)got;
 }
 
 SYSCALL(brk, vaddr_t brk)
 {
+	vaddr_t now = current->mm->brk;
+
+	if (brk > now && fail_user("brk", brk - now))
+		return (long)now;
 	return (long)mm_brk(current->mm, brk);
 }
 

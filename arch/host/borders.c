@@ -152,6 +152,11 @@ void delayed_work_init(struct delayed_work *w, void (*fn)(struct work *))
 {
 }
 
+bool delayed_work_cancel(struct delayed_work *w)
+{
+	return false;
+}
+
 bool delayed_work_queue(struct delayed_work *w, ktime_t delay)
 {
 	return true;

@@ -32,7 +32,7 @@ string_renames := -D__QUIRE__ -fno-builtin $(foreach f,$(string_functions),-D$(f
 
 # 32 bits: lib/ and the allocators; the page tables are 64-bit's
 m32_tests := $(addprefix tests/unit/,main.c unit.c test_lib.c test_rbtree.c test_xarray.c test_slab.c test_page_alloc.c)
-m32_sources := $(filter-out lib/string.c,$(lib_sources)) mm/memblock.c mm/vmstat.c $(wildcard mm/page_alloc/*.c mm/slab/*.c) \
+m32_sources := $(filter-out lib/string.c,$(lib_sources)) mm/memblock.c mm/vmstat.c mm/fail.c $(wildcard mm/page_alloc/*.c mm/slab/*.c) \
 	$(addprefix mm/ledger/,accounts.c owners.c report.c modules.c) $(filter-out %cred.c,$(host_kernel)) arch/host/os.c arch/host/machine.c \
 	arch/host/nommu/nommu.c $(m32_tests)
 host_flags_m32 := -m32 -Iarch/host/include32 -O1 -DDEBUG -D_FILE_OFFSET_BITS=64 -fsanitize=address,undefined \

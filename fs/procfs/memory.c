@@ -363,11 +363,6 @@ static int memory_files_init(void)
 {
 	proc_register_all(memory_files, ARRAY_SIZE(memory_files));
 	proc_directory_text("ledger", &memory_files[ARRAY_SIZE(memory_files) - 2]);
-	proc_register_int("sys/vm/overcommit_memory", 0644, &sysctl_overcommit_memory, 0, 2);
-	proc_register_int("sys/vm/overcommit_ratio", 0644, &sysctl_overcommit_ratio, 0, S32_MAX);
-	proc_register_ulong("sys/vm/overcommit_kbytes", 0644, &sysctl_overcommit_kbytes);
-	proc_register_ulong("sys/vm/max_map_count", 0644, &sysctl_max_map_count);
-	proc_register_ulong("sys/vm/mmap_min_addr", 0644, &sysctl_mmap_min_addr);
 	proc_register_int("sys/kernel/randomize_va_space", 0644, &sysctl_randomize_va_space, 0, 2);
 	return 0;
 }

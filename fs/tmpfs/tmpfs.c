@@ -13,6 +13,7 @@
 #include <lib/printf.h>
 #include <lib/text.h>
 #include <linux/falloc.h>
+#include <mm/fail.h>
 #include <mm/page_alloc.h>
 
 #define TMPFS_MAGIC	0x01021994
@@ -553,6 +554,8 @@ SYSCALL(memfd_create, const char __user *uname, unsigned flags)
 		return -EINVAL;
 	if ((flags & 24u) == 24u)
 		return -EINVAL;
+	if (fail_user("memfd_create", 0))
+		return -ENOMEM;
 	n = strncpy_from_user(name + 7, uname, 250);
 	if (n < 0)
 		return -EFAULT;

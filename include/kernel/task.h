@@ -108,6 +108,9 @@ struct task {
 	struct alloc_site	*module_site;	/* in a kernel function that a module called: the place of the call; else NULL */
 	u64			min_flt, maj_flt;
 	bool			memcg_high;	/* [t] its cgroup is over memory.high: memcg_over_high() on the way to user mode */
+	bool			may_fail;	/* a program, or a child of one: see mm/fail.c */
+	bool			make_it_fail;
+	unsigned		fail_nth;	/* [t] its n-th allocation from now fails; 0: none */
 	int			fault_disabled;	/* > 0: user faults fail at once (the _nofault accessors) */
 
 	/* ---- fs/ ---- */
@@ -188,6 +191,7 @@ struct task *task_alloc(void) must_check;
 /* --- border: defined by proc/ --- */
 unsigned long task_rlimit(struct task *t, unsigned resource);	/* soft limit of its process */
 int task_pid(const struct task *t);				/* thread group id: what getpid() returns */
+vaddr_t task_user_ip(const struct task *t);			/* where it entered the kernel from; 0: not from user mode */
 noreturn void task_exit(int code);				/* this thread only */
 /* Give a new kernel thread a pid and a process, so that ps shows it. 0, -ENOMEM, -EAGAIN. */
 int kthread_attach(struct task *t) must_check;

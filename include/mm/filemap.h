@@ -5,6 +5,7 @@
 #define MM_FILEMAP_H
 
 #include <kernel/lock.h>
+#include <kernel/time.h>
 #include <lib/rbtree.h>
 #include <lib/xarray.h>
 #include <mm/gfp.h>
@@ -54,6 +55,7 @@ struct address_space {
 	gfp_t				gfp;		/* [c] */
 	u32				flags;		/* enum mapping_flags */
 	u32				wb_err;		/* sequence of write errors, as errseq: each open file sees each once */
+	ktime_t				dirtied;	/* since when it stands on that list */
 	struct list			dirty_link;	/* on the machine's list of dirty mappings; shmem: of those with pages in swap */
 	struct shmem_info		*shmem;		/* swap entries and accounting of tmpfs; NULL elsewhere */
 };

@@ -145,7 +145,6 @@ void mm_activate(struct mm *mm);
 extern struct mm kernel_mm;
 /* The next address space of the machine after prev (NULL: the first), with a reference to the struct; drops prev's. */
 struct mm *mm_iterate(struct mm *prev);
-void reclaim_drop_caches(int what);		/* /proc/sys/vm/drop_caches: 1 pages, 2 dentries and inodes, 3 both */
 
 /* Areas. mmap_lock held. */
 struct vma *vma_find(struct mm *mm, vaddr_t addr);	/* first with end > addr; NULL */

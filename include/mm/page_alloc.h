@@ -91,7 +91,7 @@ extern void (*page_lru_forget)(struct page **pages, unsigned nr);
 /* Wakes background reclaim; called without locks when a zone falls below its low watermark. */
 extern void (*page_wake_reclaim)(struct zone *z);
 
-/* Test hook: fail the n-th page or slab allocation from now (0: off). /proc/sys/vm/… and unit tests set it. */
+/* Above 0: the n-th page or slab allocation from now fails. Below: mm/fail.c is asked each time. 0: off. */
 extern atomic_long_t alloc_fail_countdown;
 
 /* Other counters that Linux's interfaces show; machine-wide, exact. */

@@ -9,6 +9,7 @@
 #include <kernel/panic.h>
 #include <kernel/printk.h>
 #include <lib/string.h>
+#include <mm/reclaim.h>
 #include <mm/memblock.h>
 #include "../ledger/charge.h"
 #include "internal.h"
@@ -24,6 +25,7 @@ struct zone zones[NR_ZONES] = {
 };
 const struct page *zones_dma_end, *zones_dma32_end;
 unsigned long sysctl_min_free_kbytes;
+int sysctl_watermark_scale_factor = 10;
 
 static unsigned long *block_map;	/* bit per BLOCK_PAGES frames: the page array is backed there */
 static pfn_t max_pfn;
@@ -174,7 +176,7 @@ static unsigned long int_sqrt(unsigned long x)
 	return r;
 }
 
-/* min is each zone's share of min_free_kbytes; low and high lie a quarter of it, or 0.1 % of the zone, above each other. */
+/* min is each zone's share of min_free_kbytes; low and high lie a quarter of it, or watermark_scale_factor of the zone, above each other. */
 void zones_set_watermarks(void)
 {
 	unsigned long total = max(nr_total_pages(), 1UL), above = 0;
@@ -183,7 +185,7 @@ void zones_set_watermarks(void)
 	for (unsigned i = 0; i < NR_ZONES; i++) {
 		struct zone *z = &zones[i];
 		unsigned long mark = (unsigned long)((u64)min_pages * z->managed_pages / total);
-		unsigned long step = max(mark / 4, z->managed_pages / 1000);
+		unsigned long step = max(mark / 4, z->managed_pages * (unsigned long)sysctl_watermark_scale_factor / 10000);
 
 		z->watermark[WMARK_MIN] = mark;
 		z->watermark[WMARK_LOW] = mark + step;

@@ -14,6 +14,7 @@
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 #include <kernel/task.h>
+#include <mm/fail.h>
 #include <mm/slab.h>
 #include <mm/ledger_stream.h>
 #include "../ledger/charge.h"
@@ -33,15 +34,9 @@ void pcp_set_batch(unsigned long total_pages)
 	pcp_high = min(pcp_batch * 4, (unsigned)PCP_CAPACITY - 1);
 }
 
-/* True when the test hook wants this allocation to fail. */
-static noinline bool fail_this_one(void)
+static always_inline bool injected_failure(unsigned long nr, gfp_t gfp, struct alloc_site *site)
 {
-	return atomic_read(&alloc_fail_countdown) > 0 && atomic_sub_return(&alloc_fail_countdown, 1) == 0;
-}
-
-static always_inline bool injected_failure(void)
-{
-	return unlikely(atomic_read(&alloc_fail_countdown)) && fail_this_one();
+	return unlikely(atomic_read(&alloc_fail_countdown)) && fail_allocation(FAIL_PAGE, nr << PAGE_SHIFT, gfp, site);
 }
 
 /* A page leaves for its holder: count it and clear what the last holder left. */
@@ -156,7 +151,7 @@ static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account accou
 	struct pcp *l;
 	struct page *p;
 
-	if (injected_failure() || (memcg_count && !memcg_may_charge(issue_owner(gfp), 1L << order, gfp, order)))
+	if (injected_failure(1UL << order, gfp, site) || (memcg_count && !memcg_may_charge(issue_owner(gfp), 1L << order, gfp, order)))
 		return NULL;
 	site = effective_site(site, gfp, account);
 	if (order || (gfp & (GFP_DMA | GFP_DMA32))) {
@@ -214,7 +209,7 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 	owner_t owner = issue_owner(gfp);
 	unsigned n = 0;
 
-	if (injected_failure() || (memcg_count && !memcg_may_charge(owner, nr, gfp, 0)))
+	if (injected_failure(nr, gfp, site) || (memcg_count && !memcg_may_charge(owner, nr, gfp, 0)))
 		return 0;
 	site = effective_site(site, gfp, account);
 	while (n < nr) {

@@ -98,7 +98,7 @@ static void complain(gfp_t gfp, unsigned order)
 {
 	static int left = 10;
 
-	if ((gfp & GFP_NOWARN) || left <= 0)
+	if ((gfp & GFP_NOWARN) || left <= 0 || (current && current->flags & TF_OOM_VICTIM) || fatal_signal_pending())
 		return;
 	left--;
 	pr_warn("page allocation failure: order:%u, gfp:%#x, %lu pages free\n", order, gfp, nr_free_pages());

@@ -5,7 +5,10 @@
  */
 #include <kernel/lock.h>
 #include <kernel/sched.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
+
+int sysctl_vfs_cache_pressure = 100;
 
 static struct list shrinkers = LIST_INIT(shrinkers);
 static spinlock_t lock = SPINLOCK_INIT("shrinkers", LOCK_SLAB);

@@ -22,6 +22,7 @@
 #include <kernel/task.h>
 #include <kernel/trace.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 #include "../ledger/charge.h"
 #include "internal.h"
 
@@ -192,11 +193,6 @@ static noinline void flush(struct slab_cache *c, unsigned keep)
 
 /* ---- allocation and freeing ----------------------------------------------------------------------------------- */
 
-static noinline bool fail_this_one(void)
-{
-	return atomic_read(&alloc_fail_countdown) > 0 && atomic_sub_return(&alloc_fail_countdown, 1) == 0;
-}
-
 static always_inline void tag_object(struct slab_cache *c, void *obj, gfp_t gfp, struct alloc_site *site)
 {
 #ifndef NO_LEDGER
@@ -240,7 +236,7 @@ static always_inline void *take(struct slab_cache *c, struct slab_cpu *cpu, gfp_
 
 static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
 {
-	if (atomic_read(&alloc_fail_countdown) && fail_this_one())
+	if (atomic_read(&alloc_fail_countdown) && fail_allocation(FAIL_SLAB, c->object_size, gfp, site))
 		return NULL;
 	while (!this_slab_cpu(c)->free)
 		if (!refill(c, gfp))

@@ -14,6 +14,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/mm.h>
+#include <mm/reclaim.h>
 #include "../../arch/host/host.h"
 #include "mm_model.h"
 

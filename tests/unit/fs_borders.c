@@ -8,6 +8,7 @@
 
 void signal_send_current(int sig) { }
 int task_pid(const struct task *t) { return 1; }
+vaddr_t task_user_ip(const struct task *t) { return 0; }
 int sigmask_user_set(const u64 __user *mask, size_t size) { return 0; }
 void sigmask_user_restore(bool interrupted) { }
 ktime_t schedule_hrtimeout(ktime_t absolute) { return 0; }

@@ -55,3 +55,13 @@ void psi_memstall_enter(void) { }
 void psi_memstall_leave(void) { }
 int deferred_register(const char *name, irq_deferred_fn fn, void *arg) { return 0; }
 void deferred_raise(int slot) { }
+
+int task_pid(const struct task *t)
+{
+	return 1;
+}
+
+vaddr_t task_user_ip(const struct task *t)
+{
+	return 0;
+}

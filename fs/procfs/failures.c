@@ -1,0 +1,99 @@
+/*
+ * failures.c - allocations that fail on purpose, as files: /proc/ledger/failures in our words, /sys/kernel/debug/fail* in Linux's.
+ */
+#include <abi/errno.h>
+#include <fs/procfs.h>
+#include <kernel/main.h>
+#include <lib/string.h>
+#include <lib/text.h>
+#include <mm/fail.h>
+
+static int failures_show(struct text *out, void *arg)
+{
+	return fail_report(out);
+}
+
+static ssize_t failures_write(const char *buf, size_t n, void *arg)
+{
+	int err = fail_configure(buf);
+
+	return err ? err : (ssize_t)n;
+}
+
+static const struct proc_file failures_file = {
+	.path = "ledger/failures", .mode = 0644, .show = failures_show, .write = failures_write,
+};
+
+/* ---- one file an attribute ---- */
+
+static int number_show(struct text *out, void *arg)
+{
+	text_printf(out, "%d\n", *(int *)arg);
+	return 0;
+}
+
+static ssize_t number_write(const char *buf, size_t n, void *arg)
+{
+	s64 v;
+
+	if (str_parse_s64(buf, 0, &v) || v < -S32_MAX || v > S32_MAX)
+		return -EINVAL;
+	*(int *)arg = (int)v;
+	fail_changed();
+	return (ssize_t)n;
+}
+
+static int flag_show(struct text *out, void *arg)
+{
+	text_puts(out, *(int *)arg ? "Y\n" : "N\n");
+	return 0;
+}
+
+static ssize_t flag_write(const char *buf, size_t n, void *arg)
+{
+	if (!strchr("yYnN01", buf[0]) || !buf[0])
+		return -EINVAL;
+	*(int *)arg = buf[0] == 'y' || buf[0] == 'Y' || buf[0] == '1';
+	fail_changed();
+	return (ssize_t)n;
+}
+
+#define NR_FILES	8
+
+static void register_attrs(struct proc_file *f, const char *folder, struct fail_attr *a, bool with_order)
+{
+	const struct { const char *name; int *value; bool flag; } leaves[NR_FILES] = {
+		{ "probability", &a->probability }, { "interval", &a->interval }, { "times", &a->times },
+		{ "space", &a->space }, { "verbose", &a->verbose }, { "task-filter", &a->task_filter, true },
+		{ "ignore-gfp-wait", &a->ignore_gfp_wait, true }, { "min-order", &a->min_order },
+	};
+	static char paths[NR_FAIL_KINDS][NR_FILES][64];
+	static unsigned used;
+
+	for (unsigned i = 0; i < NR_FILES; i++, f++) {
+		char *path = paths[used][i];
+
+		if (i == NR_FILES - 1 && !with_order)
+			break;
+		strscpy(path, "kernel/debug/", 64);
+		strscpy(path + strlen(path), folder, 32);
+		strscpy(path + strlen(path), "/", 2);
+		strscpy(path + strlen(path), leaves[i].name, 20);
+		*f = (struct proc_file){ .path = path, .mode = 0600, .show = leaves[i].flag ? flag_show : number_show,
+					 .write = leaves[i].flag ? flag_write : number_write, .arg = leaves[i].value };
+		sysfs_register(f);
+	}
+	used++;
+}
+
+static int failures_init(void)
+{
+	static struct proc_file files[NR_FAIL_KINDS][NR_FILES];
+	static const char *const folders[] = { "fail_user", "fail_page_alloc", "failslab" };
+
+	proc_register(&failures_file);
+	for (unsigned k = 0; k < NR_FAIL_KINDS; k++)
+		register_attrs(files[k], folders[k], &fail_attrs[k], k == FAIL_PAGE);
+	return 0;
+}
+initcall(failures_init, 2);
