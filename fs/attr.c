@@ -64,17 +64,7 @@ int vfs_setattr(const struct path *p, struct iattr *a)
 		err = i->ops->setattr(i, a);
 		goto out;
 	}
-	if (a->valid & ATTR_MODE)
-		i->mode = a->mode;
-	if (a->valid & ATTR_UID)
-		i->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		i->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		i->atime = a->atime;
-	if (a->valid & ATTR_MTIME)
-		i->mtime = a->mtime;
-	i->ctime = a->ctime;
+	inode_set_attrs(i, a);
 out:
 	rwsem_write_unlock(&i->rwsem);
 	return err;

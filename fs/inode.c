@@ -32,6 +32,22 @@ struct timespec_k time_now_k(void)
 	return (struct timespec_k){ (s64)(ns / NSEC_PER_SEC), (u32)(ns % NSEC_PER_SEC) };
 }
 
+void inode_set_attrs(struct inode *i, const struct iattr *a)
+{
+	if (a->valid & ATTR_MODE)
+		i->mode = (i->mode & S_IFMT) | (a->mode & MODE_PERMS);
+	if (a->valid & ATTR_UID)
+		i->uid = a->uid;
+	if (a->valid & ATTR_GID)
+		i->gid = a->gid;
+	if (a->valid & ATTR_ATIME)
+		i->atime = a->atime;
+	if (a->valid & ATTR_MTIME)
+		i->mtime = a->mtime;
+	if (a->valid & ATTR_CTIME)
+		i->ctime = a->ctime;
+}
+
 void inode_touch(struct inode *i, int which)
 {
 	struct timespec_k now = time_now_k();

@@ -66,6 +66,18 @@ struct super_block *sb_alloc(struct file_system_type *t, const struct super_ops 
 	return sb;
 }
 
+int sb_finish(struct super_block *sb, struct inode *root, int err, struct super_block **out)
+{
+	if (root)
+		sb->root = d_make_root(root);
+	if (!sb->root) {
+		sb_put(sb);
+		return err ? err : -ENOMEM;
+	}
+	*out = sb;
+	return 0;
+}
+
 struct super_block *sb_get(struct super_block *sb)
 {
 	atomic_inc(&sb->refs);

@@ -169,24 +169,7 @@ static const struct super_ops sysfs_super_ops = { .statfs = sysfs_statfs };
 
 static int sysfs_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
 {
-	struct super_block *sb = sb_alloc(t, &sysfs_super_ops, flags);
-	struct inode *root;
-	int err;
-
-	if (!sb)
-		return -ENOMEM;
-	sb->magic = SYSFS_MAGIC;
-	err = pnode_inode(sb, tree(), &root);
-	if (!err) {
-		sb->root = d_make_root(root);
-		err = sb->root ? 0 : -ENOMEM;
-	}
-	if (err) {
-		sb_put(sb);
-		return err;
-	}
-	*out = sb;
-	return 0;
+	return pnode_mount(t, &sysfs_super_ops, SYSFS_MAGIC, tree(), flags, out);
 }
 
 static struct file_system_type sysfs_type = { .name = "sysfs", .mount = sysfs_mount };

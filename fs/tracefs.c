@@ -1010,8 +1010,6 @@ static const struct super_ops tracefs_sops;
 
 static int tracefs_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
 {
-	struct super_block *sb;
-	struct inode *root;
 	int err = 0;
 
 	mutex_lock(&trace_mutex);
@@ -1020,21 +1018,7 @@ static int tracefs_mount(struct file_system_type *t, u32 flags, const char *sour
 	mutex_unlock(&trace_mutex);
 	if (err)
 		return -ENOMEM;
-	sb = sb_alloc(t, &tracefs_sops, flags);
-	if (!sb)
-		return -ENOMEM;
-	sb->magic = TRACEFS_MAGIC;
-	err = pnode_inode(sb, trace_tree, &root);
-	if (!err) {
-		sb->root = d_make_root(root);
-		err = sb->root ? 0 : -ENOMEM;
-	}
-	if (err) {
-		sb_put(sb);
-		return err;
-	}
-	*out = sb;
-	return 0;
+	return pnode_mount(t, &tracefs_sops, TRACEFS_MAGIC, trace_tree, flags, out);
 }
 
 static struct file_system_type tracefs_type = { .name = "tracefs", .mount = tracefs_mount };

@@ -159,8 +159,6 @@ void times_add(struct process_times *sum, const struct process_times *t)
 	sum->maj_flt += t->maj_flt;
 	sum->nvcsw += t->nvcsw;
 	sum->nivcsw += t->nivcsw;
-	sum->inblock += t->inblock;
-	sum->oublock += t->oublock;
 	sum->max_rss_kb = max(sum->max_rss_kb, t->max_rss_kb);
 	sum->rchar += t->rchar;
 	sum->wchar += t->wchar;
@@ -174,7 +172,6 @@ void times_add_task(struct process_times *sum, struct task *t)
 {
 	struct process_times one = {
 		.min_flt = t->min_flt, .maj_flt = t->maj_flt, .nvcsw = t->nvcsw, .nivcsw = t->nivcsw,
-		.inblock = t->read_bytes / 512, .oublock = t->write_bytes / 512,
 		.rchar = t->rchar, .wchar = t->wchar, .syscr = t->syscr, .syscw = t->syscw,
 		.read_bytes = t->read_bytes, .write_bytes = t->write_bytes,
 	};

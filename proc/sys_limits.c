@@ -12,6 +12,8 @@
 #include <mm/mm.h>
 #include <proc/process.h>
 
+#include "internal.h"
+
 #define NR_OPEN_MAX	(1024 * 1024)	/* fs.nr_open: no RLIMIT_NOFILE above it */
 
 unsigned long task_rlimit(struct task *t, unsigned resource)
@@ -97,22 +99,6 @@ SYSCALL(setrlimit, unsigned resource, const struct rlimit64 __user *in)
 
 /* ---- use ---- */
 
-static void times_add_task(struct process_times *sum, const struct task *t)
-{
-	sum->utime += t->utime;
-	sum->stime += t->stime;
-	sum->min_flt += t->min_flt;
-	sum->maj_flt += t->maj_flt;
-	sum->nvcsw += t->nvcsw;
-	sum->nivcsw += t->nivcsw;
-	sum->rchar += t->rchar;
-	sum->wchar += t->wchar;
-	sum->syscr += t->syscr;
-	sum->syscw += t->syscw;
-	sum->read_bytes += t->read_bytes;
-	sum->write_bytes += t->write_bytes;
-}
-
 void process_times_read(struct process *p, struct process_times *out)
 {
 	struct task *t;
@@ -122,8 +108,6 @@ void process_times_read(struct process *p, struct process_times *out)
 	list_for_each(t, &p->threads, thread_link)
 		times_add_task(out, t);
 	spin_unlock(&tasklist_lock);
-	out->inblock += out->read_bytes / 512;
-	out->oublock += out->write_bytes / 512;
 }
 
 static void put_timeval(struct __kernel_old_timeval *tv, u64 ns)
@@ -139,8 +123,8 @@ void rusage_fill(struct rusage *out, const struct process_times *t)
 		.ru_maxrss = (long)t->max_rss_kb,
 		.ru_minflt = (long)t->min_flt,
 		.ru_majflt = (long)t->maj_flt,
-		.ru_inblock = (long)t->inblock,
-		.ru_oublock = (long)t->oublock,
+		.ru_inblock = (long)(t->read_bytes / 512),
+		.ru_oublock = (long)(t->write_bytes / 512),
 		.ru_nvcsw = (long)t->nvcsw,
 		.ru_nivcsw = (long)t->nivcsw,
 	};

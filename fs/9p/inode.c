@@ -489,21 +489,11 @@ static void fill_setattr(struct p9_setattr *s, const struct iattr *a)
 
 static void apply_locally(struct inode *i, const struct iattr *a)
 {
-	if (a->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
-	if (a->valid & ATTR_UID)
-		i->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		i->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		i->atime = a->valid & ATTR_ATIME_SET ? a->atime : time_now_k();
-	if (a->valid & ATTR_MTIME)
-		i->mtime = a->valid & ATTR_MTIME_SET ? a->mtime : time_now_k();
+	inode_set_attrs(i, a);
 	if (a->valid & ATTR_SIZE) {
 		filemap_truncate(&i->data, a->size);
-		inode_touch(i, ATTR_MTIME);
+		inode_touch(i, ATTR_MTIME | ATTR_CTIME);
 	}
-	inode_touch(i, ATTR_CTIME);
 }
 
 /* What the server says after our own change becomes the base for noticing others' changes. */

@@ -449,19 +449,9 @@ int ext2_setattr(struct inode *i, const struct iattr *a)
 
 	if (err)
 		return err;
-	if (a->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (a->mode & 07777);
-	if (a->valid & ATTR_UID)
-		i->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		i->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		i->atime = a->valid & ATTR_ATIME_SET ? a->atime : time_now_k();
-	if (a->valid & ATTR_MTIME)
-		i->mtime = a->valid & ATTR_MTIME_SET ? a->mtime : time_now_k();
+	inode_set_attrs(i, a);
 	if (a->valid & ATTR_SIZE)
-		inode_touch(i, ATTR_MTIME);
-	inode_touch(i, ATTR_CTIME);
+		inode_touch(i, ATTR_MTIME | ATTR_CTIME);
 	return ext2_write_inode(i);
 }
 

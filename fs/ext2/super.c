@@ -267,16 +267,7 @@ static int ext2_mount(struct file_system_type *t, u32 flags, const char *source,
 		inode_put(root);
 		err = -EINVAL;
 	}
-	if (!err) {
-		sb->root = d_make_root(root);
-		err = sb->root ? 0 : -ENOMEM;
-	}
-	if (err) {
-		sb_put(sb);
-		return err;
-	}
-	*out = sb;
-	return 0;
+	return sb_finish(sb, err ? NULL : root, err, out);
 }
 
 static struct file_system_type ext2_type = { .name = "ext2", .flags = FS_REQUIRES_DEV, .mount = ext2_mount };

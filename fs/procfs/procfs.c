@@ -158,24 +158,7 @@ static const struct super_ops proc_super_ops = { .statfs = proc_statfs, .evict =
 
 static int proc_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
 {
-	struct super_block *sb = sb_alloc(t, &proc_super_ops, flags);
-	struct inode *root;
-	int err;
-
-	if (!sb)
-		return -ENOMEM;
-	sb->magic = PROC_MAGIC;
-	err = pnode_inode(sb, tree(), &root);
-	if (!err) {
-		sb->root = d_make_root(root);
-		err = sb->root ? 0 : -ENOMEM;
-	}
-	if (err) {
-		sb_put(sb);
-		return err;
-	}
-	*out = sb;
-	return 0;
+	return pnode_mount(t, &proc_super_ops, PROC_MAGIC, tree(), flags, out);
 }
 
 static struct file_system_type proc_type = { .name = "proc", .mount = proc_mount };

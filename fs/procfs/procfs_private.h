@@ -28,6 +28,8 @@ struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode);
 struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len);
 struct pnode *pnode_nth(struct pnode *dir, u64 n);	/* NULL past the end */
 int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out) must_check;
+/* A file_system_type's mount operation for a tree of pnodes: a new super block with it as the root. 0 or -ENOMEM. */
+int pnode_mount(struct file_system_type *t, const struct super_ops *ops, u32 magic, struct pnode *tree, u32 flags, struct super_block **out) must_check;
 int pnode_lookup(struct inode *dir, struct dentry *d);
 int pseudo_setattr(struct inode *i, const struct iattr *a);
 /* "." ".." and the node's children from ctx->pos; *full: the caller's buffer is. Positions below PNODE_POS_END. */

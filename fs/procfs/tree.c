@@ -219,6 +219,19 @@ int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out)
 	return 0;
 }
 
+int pnode_mount(struct file_system_type *t, const struct super_ops *ops, u32 magic, struct pnode *tree, u32 flags, struct super_block **out)
+{
+	struct super_block *sb = sb_alloc(t, ops, flags);
+	struct inode *root;
+	int err;
+
+	if (!sb)
+		return -ENOMEM;
+	sb->magic = magic;
+	err = pnode_inode(sb, tree, &root);
+	return sb_finish(sb, err ? NULL : root, err, out);
+}
+
 int pnode_lookup(struct inode *dir, struct dentry *d)
 {
 	struct pnode *at = dir->priv, *n = find_visible(at, d->name.name, d->name.len);

@@ -123,18 +123,7 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 			return -EPERM;
 		filemap_truncate(&i->data, a->size);
 	}
-	if (a->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (a->mode & MODE_PERMS);
-	if (a->valid & ATTR_UID)
-		i->uid = a->uid;
-	if (a->valid & ATTR_GID)
-		i->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
-		i->atime = a->atime;
-	if (a->valid & ATTR_MTIME)
-		i->mtime = a->mtime;
-	if (a->valid & ATTR_CTIME)
-		i->ctime = a->ctime;
+	inode_set_attrs(i, a);
 	return 0;
 }
 
@@ -443,14 +432,8 @@ int tmpfs_mount(struct file_system_type *t, u32 flags, const char *source, const
 	if (root) {
 		root->uid = s->uid;
 		root->gid = s->gid;
-		sb->root = d_make_root(root);
 	}
-	if (!sb->root) {
-		sb_put(sb);
-		return -ENOMEM;
-	}
-	*out = sb;
-	return 0;
+	return sb_finish(sb, root, -ENOMEM, out);
 }
 
 struct file_system_type tmpfs_type = { .name = "tmpfs", .mount = tmpfs_mount };

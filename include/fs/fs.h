@@ -125,6 +125,7 @@ void inode_hash_insert(struct inode *i);
 int inode_permission(struct inode *i, int mask);	/* for current's fsuid; 0 or -EACCES, -EROFS */
 void inode_init_owner(struct inode *i, const struct inode *dir, u32 mode);
 struct timespec_k time_now_k(void);
+void inode_set_attrs(struct inode *i, const struct iattr *a);	/* the valid ones but the size; times as given in it. i->rwsem held */
 void inode_touch(struct inode *i, int which);		/* ATTR_ATIME|MTIME|CTIME now */
 static inline loff_t inode_size(const struct inode *i) { return READ_ONCE(i->mapping->size); }
 
@@ -352,6 +353,11 @@ enum { FS_REQUIRES_DEV = 1 };
 void fs_register(struct file_system_type *t);
 int filesystems_report(struct text *out);		/* /proc/filesystems */
 struct super_block *sb_alloc(struct file_system_type *t, const struct super_ops *ops, u32 flags) must_check;
+/*
+ * The end of every mount operation: give sb its root and hand it out. root: a reference, consumed; NULL when making
+ * it failed with err. On any failure sb is put. 0, err, or -ENOMEM.
+ */
+int sb_finish(struct super_block *sb, struct inode *root, int err, struct super_block **out) must_check;
 struct super_block *sb_get(struct super_block *sb);
 void sb_put(struct super_block *sb);
 int do_mount(const char *source, const struct path *where, const char *type, unsigned long flags, const char *data);

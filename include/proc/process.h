@@ -40,7 +40,7 @@ struct itimer {
 };
 
 struct process_times {			/* ns, and counts */
-	u64	utime, stime, min_flt, maj_flt, nvcsw, nivcsw, inblock, oublock;
+	u64	utime, stime, min_flt, maj_flt, nvcsw, nivcsw;
 	u64	max_rss_kb;
 	u64	rchar, wchar, syscr, syscw, read_bytes, write_bytes;
 };
