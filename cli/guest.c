@@ -191,6 +191,10 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 		free(s->r->audit);
 		s->r->audit = text_of(body, h->len);
 		break;
+	case WIRE_MODULES:
+		free(s->r->modules);
+		s->r->modules = text_of(body, h->len);
+		break;
 	case WIRE_NOTE:
 		warn_user("%.*s", (int)h->len, body);
 		break;

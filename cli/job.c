@@ -122,6 +122,18 @@ static void add_swaps(struct message *m, const struct options *o)
 	}
 }
 
+static void add_module(struct message *m, const struct module *module)
+{
+	size_t name = strlen(module->name) + 1, params = strlen(module->params) + 1;
+	char *body = must_alloc(malloc(name + params + module->len));
+
+	memcpy(body, module->name, name);
+	memcpy(body + name, module->params, params);
+	memcpy(body + name + params, module->image, module->len);
+	add_field(m, FIELD_MODULE, body, name + params + module->len);
+	free(body);
+}
+
 static void add_folder(struct message *m, const struct options *o)
 {
 	char *cwd = o->keep_root ? NULL : getcwd(NULL, 0);
@@ -160,6 +172,8 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	add_swaps(&m, o);
 	for (unsigned int i = 0; i < o->nr_cgroup; i++)
 		add_text(&m, FIELD_CGROUP, o->cgroup[i]);
+	for (unsigned int i = 0; i < o->nr_modules; i++)
+		add_module(&m, &o->modules[i]);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		add_text(&m, FIELD_HOSTNAME, host);
 	if (o->tty) {

@@ -456,7 +456,7 @@ static json_t *stacks(void)
 
 json_t *report_build(const struct options *o, const struct accel_choice *a, const struct run_result *r)
 {
-	json_t *j = json_object(), *command = json_array();
+	json_t *j = json_object(), *command = json_array(), *modules;
 	struct ledger *l = must_alloc(malloc(sizeof(*l)));
 
 	for (int i = 0; i < o->argc; i++)
@@ -469,6 +469,8 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "machine", machine(o, a));
 	json_object_set_new(j, "memory", r->ledger && ledger_parse(l, r->ledger_start, r->ledger) ? memory(l, r) : json_null());
 	json_object_set_new(j, "stacks", stacks());
+	if (r->modules && (modules = modules_json(o, r->modules)))
+		json_object_set_new(j, "modules", modules);
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	free(l);

@@ -39,6 +39,8 @@ enum {
 	OPT_SWAP,
 	OPT_ROOTFS,
 	OPT_NO_HOST,
+	OPT_MODULE,
+	OPT_MODULE_LEAKS,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -79,6 +81,8 @@ static const struct option long_options[] = {
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"no-host", no_argument, NULL, OPT_NO_HOST},
+	{"module", required_argument, NULL, OPT_MODULE},
+	{"module-leaks", required_argument, NULL, OPT_MODULE_LEAKS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{0},
@@ -121,6 +125,11 @@ static const char help_text[] =
 	"      --overlay-rwdir DIR  DIR, changes kept in guest memory, also below an --rwdir\n"
 	"      --rootfs DIR       DIR instead of / (its own /bin, /lib ...)\n"
 	"      --no-host          no host files at all: only the initramfs\n"
+	"The driver\n"
+	"      --module FILE.ko[,PARAM=VALUE...]  load it, run the program, unload it, say what it\n"
+	"                         did not give back, by place in the source; several: in this order\n"
+	"      --module-leaks HOW status: what is left makes a success 123 (default); error: any\n"
+	"                         status; warn: none\n"
 	"The program\n"
 	"  -t, --tty              give it a terminal instead of pipes\n"
 	"      --root             run it as root (default: as you)\n"
@@ -313,6 +322,17 @@ static enum accel_wish parse_accel(const char *text)
 	fail("--accel %s: give auto, tcg or kvm", text);
 }
 
+static enum leak_wish parse_leaks(const char *text)
+{
+	if (!strcmp(text, "status"))
+		return LEAKS_STATUS;
+	if (!strcmp(text, "error"))
+		return LEAKS_ERROR;
+	if (!strcmp(text, "warn"))
+		return LEAKS_WARN;
+	fail("--module-leaks %s: give status, error or warn", text);
+}
+
 static void parse_long(struct options *o, int opt)
 {
 	switch (opt) {
@@ -399,6 +419,12 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_NO_HOST:
 		o->keep_root = true;
+		break;
+	case OPT_MODULE:
+		module_add(o, optarg);
+		break;
+	case OPT_MODULE_LEAKS:
+		o->module_leaks = parse_leaks(optarg);
 		break;
 	case OPT_HELP:
 		print_help(stdout);

@@ -17,6 +17,7 @@
 #define REPORT_SCHEMA 2
 
 /* Exit statuses of the command itself; everything else is the program's. */
+#define STATUS_MODULE_LEAKS 123
 #define STATUS_TIMEOUT 124
 #define STATUS_QUIRE_FAILED 125
 #define STATUS_NOT_EXECUTABLE 126
@@ -41,6 +42,18 @@ struct disk {
 	bool read_only;
 };
 
+#define MAX_MODULES 16
+
+/* A kernel module that is loaded before the program starts. */
+struct module {
+	char *file, *name, *image;
+	const char *params;
+	size_t len;
+};
+
+/* What a module's leak does to the exit status: LEAKS_STATUS replaces a success, LEAKS_ERROR any status of the program's. */
+enum leak_wish { LEAKS_STATUS, LEAKS_ERROR, LEAKS_WARN };
+
 /* What the user asked for. Strings belong to argv or live as long as the process. */
 struct options {
 	const char *command; /* run, shell, boot, doctor */
@@ -56,6 +69,9 @@ struct options {
 	unsigned int nr_dirs;
 	struct disk disks[MAX_DISKS]; /* in the order the guest names them: vda, vdb ... */
 	unsigned int nr_disks;
+	struct module modules[MAX_MODULES];
+	unsigned int nr_modules;
+	enum leak_wish module_leaks;
 	const char *cgroup[16]; /* "memory.max=64M" */
 	unsigned int nr_cgroup;
 	char **argv;
@@ -90,7 +106,9 @@ struct run_result {
 	char oom[200];
 	bool done; /* the guest said that every file is written back */
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
-	char *ledger_start, *ledger, *timeline, *audit, *processes, *files; /* texts or NULL; owned */
+	unsigned int leaky_modules;
+	enum leak_wish module_leaks;
+	char *modules, *ledger_start, *ledger, *timeline, *audit, *processes, *files; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 
@@ -224,6 +242,9 @@ bool report_json(FILE *to, json_t *report);
 
 /* run.c: the status our caller sees */
 int result_status(const struct run_result *r);
+
+/* module.c: --module FILE[,PARAM=VALUE...]; exits with a message on misuse. */
+void module_add(struct options *o, const char *arg);
 
 /* render.c: the files that options ask for; `quire report` and `quire diff` */
 void render_files(const struct options *o, const struct report *r);

@@ -138,6 +138,12 @@ bool report_folded(FILE *to, const struct report *r);
 const char *account_words(const char *name);
 const char *grouped(uint64_t n, char out[32]); /* 1234567 as "1,234,567" */
 bool wants_colour(FILE *to);
+
+/* module.c: what the modules of a run took and left; each draws from the JSON list. modules_leaks: how many left something. */
+struct options;
+json_t *modules_json(const struct options *o, const char *text);
+void modules_text(FILE *to, json_t *modules);
+unsigned int modules_leaks(FILE *to, const char *before, json_t *modules);
 void plot_text(FILE *to, const struct report *r);
 
 #endif

@@ -42,8 +42,7 @@ static void say_failure(const struct options *o, const struct run_result *r)
 		warn_user("interrupted: the machine was stopped");
 }
 
-/* The status our caller sees. */
-int result_status(const struct run_result *r)
+static int program_status(const struct run_result *r)
 {
 	int status = (int)r->exit.status;
 
@@ -59,6 +58,29 @@ int result_status(const struct run_result *r)
 	default:
 		return STATUS_QUIRE_FAILED;
 	}
+}
+
+/* The status our caller sees. */
+int result_status(const struct run_result *r)
+{
+	int status = program_status(r);
+
+	if (r->leaky_modules && (r->module_leaks == LEAKS_ERROR || (r->module_leaks == LEAKS_STATUS && !status)))
+		return STATUS_MODULE_LEAKS;
+	return status;
+}
+
+/* How many modules left something? With -q that is all that is said of them. */
+static void settle_modules(const struct options *o, struct run_result *r)
+{
+	json_t *modules = r->modules ? modules_json(o, r->modules) : NULL;
+	FILE *nowhere = o->quiet ? NULL : fopen("/dev/null", "we");
+
+	r->module_leaks = o->module_leaks;
+	r->leaky_modules = modules_leaks(nowhere ? nowhere : stderr, "quire: ", modules);
+	if (nowhere)
+		fclose(nowhere);
+	json_decref(modules);
 }
 
 /* With -q nothing; a job that never ran has no memory to report. */
@@ -110,6 +132,7 @@ int command_run(struct options *o)
 	free(job);
 	stacks_finish(r.end == END_EXITED);
 	say_failure(o, &r);
+	settle_modules(o, &r);
 	report(o, &accel, &r);
 	return result_status(&r);
 }

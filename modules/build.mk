@@ -18,9 +18,9 @@ ifneq ($(M),)
 module_name := $(subst -,_,$(basename $(notdir $(M:%/=%))))
 module_files := $(if $(wildcard $(M)/*.c),$(wildcard $(M)/*.c),$(M:.c=).c)
 module: FORCE
-	@mkdir -p $(B)/modules/$(module_name).d
+	@mkdir -p $(B)/modules/$(module_name).parts
 	$(Q)first=1; objects=; for c in $(module_files); do \
-	  o=$(B)/modules/$(module_name).d/$$(basename $$c .c).o; objects="$$objects $$o"; \
+	  o=$(B)/modules/$(module_name).parts/$$(basename $$c .c).o; objects="$$objects $$o"; \
 	  $(CC) $(MODULE_CFLAGS) $${first:+-DKBUILD_MODNAME='"$(module_name)"'} -c -o $$o $$c || exit 1; first=; done; \
 	  ld -r --build-id=none -o $(B)/modules/$(module_name).ko $$objects
 	@echo $(B)/modules/$(module_name).ko

@@ -335,6 +335,7 @@ static void end_all_processes(void)
 
 static void report_and_stop(void)
 {
+	stop_modules(&agent.job);
 	if (agent.job.wanted & WANT_STREAM)
 		write_small_file("/proc/ledger/stream", "stop");
 	if (agent.job.wanted & WANT_LEDGER)
@@ -370,6 +371,8 @@ static void start_program(int in_port, int out_port, int err_port)
 		start_ledger();
 		send_file(WIRE_LEDGER_START, "/proc/ledger/summary");
 	}
+	if (!start_modules(&agent.job))
+		report_and_stop();
 	err = child_start(&agent.child, &agent.job, &failed_exec);
 	if (err) {
 		uint32_t code = (uint32_t)err;

@@ -21,6 +21,14 @@ bool write_small_file(const char *path, const char *text);
 uint64_t now_ns(void);
 
 /* agent_job.c: one job as the host sent it; the strings point into the message */
+#define JOB_MODULES 16
+
+struct job_module {
+	const char *name, *params, *image;
+	uint32_t len;
+	bool loaded;
+};
+
 struct job {
 	char **argv, **envp;
 	const char *cwd;
@@ -40,6 +48,8 @@ struct job {
 	bool tty, keep_root;
 	uint32_t wanted; /* WANT_* */
 	struct wire_winsize winsize;
+	struct job_module modules[JOB_MODULES];
+	uint32_t nr_modules;
 };
 
 bool job_parse(struct job *job, char *data, size_t len);
@@ -63,6 +73,11 @@ bool mount_root(const struct job *job);
 void make_cgroup(const struct job *job);
 void start_swaps(const struct job *job);
 void write_back(const struct job *job);
+
+/* agent_module.c */
+bool job_add_module(struct job *job, const char *data, uint32_t len);
+bool start_modules(struct job *job); /* false: the host was told why */
+void stop_modules(const struct job *job);
 
 /* agent_relay.c: one direction of one stream, without ever blocking */
 struct stream {

@@ -63,6 +63,8 @@ static bool job_field(struct job *job, uint32_t type, char *data, uint32_t len)
 		return true;
 	case FIELD_MOUNT:
 		return job_add_mount(job, data, len);
+	case FIELD_MODULE:
+		return job_add_module(job, data, len);
 	case FIELD_KEEP_ROOT:
 		return job->keep_root = true;
 	case FIELD_WANTED:

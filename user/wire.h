@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 6u
+#define WIRE_VERSION 7u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -41,6 +41,7 @@ enum wire_type {
 	WIRE_LEDGER,	  /* the same, taken when all programs are gone */
 	WIRE_TIMELINE,	  /* text of /proc/ledger/timeline */
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
+	WIRE_MODULES,	  /* text of /proc/ledger/modules when the job's modules are unloaded */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
 	/* host to guest */
@@ -83,6 +84,7 @@ enum wire_field_type {
 	FIELD_KEEP_ROOT,/* nothing: stay in the initramfs, mount no host files */
 	FIELD_HOSTNAME, /* text */
 	FIELD_IGNORED,	/* u64, bit n-1: signal n starts out ignored */
+	FIELD_MODULE,	/* texts name and parameters, each with its NUL, then the .ko: loaded before the program starts */
 	FIELD_WANTED,	/* u32 of WANT_*: what to tell after the end */
 };
 

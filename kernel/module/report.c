@@ -6,7 +6,7 @@
  *	module NAME live|gone|went TEXT RODATA DATA BSS INIT  OBJECTS PAGES BYTES PEAK  CALLS TOTAL
  *	site NAME FUNCTION+0xOFFSET FILE:LINE CACHE  OBJECTS PAGES BYTES PEAK  CALLS TOTAL
  *
- * one line a call site that was ever used; CACHE is where its live objects are ("-": nowhere, or pages, "a,b" several).
+ * one line a call site that was ever used; CACHE is where its live objects are: "kmalloc-64=3,kmalloc-96=1", or "-".
  */
 #include <abi/errno.h>
 #include <arch/page.h>
@@ -111,7 +111,7 @@ static void put_site(struct text *out, const struct module *m, unsigned id, cons
 	text_printf(out, " %s:%u ", base_name(s->file), s->line);
 	for (unsigned i = 0; i < c->nr; i++)
 		if (c->of[i].id == id) {
-			text_printf(out, "%s%s", any ? "," : "", c->of[i].cache);
+			text_printf(out, "%s%s=%ld", any ? "," : "", c->of[i].cache, c->of[i].objects);
 			any = true;
 		}
 	if (!any)
