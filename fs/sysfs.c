@@ -15,6 +15,7 @@
 #include "procfs/procfs_private.h"
 
 #define SYSFS_MAGIC	0x62656572
+#define DEBUGFS_MAGIC	0x64626720
 
 static struct pnode *sys_tree;
 
@@ -159,7 +160,7 @@ static void register_cpu(unsigned cpu)
 
 static int sysfs_statfs(struct super_block *sb, struct statfs_k *st)
 {
-	st->type = SYSFS_MAGIC;
+	st->type = sb->magic;
 	st->bsize = st->frsize = PAGE_SIZE;
 	st->namelen = 255;
 	return 0;
@@ -174,6 +175,14 @@ static int sysfs_mount(struct file_system_type *t, u32 flags, const char *source
 
 static struct file_system_type sysfs_type = { .name = "sysfs", .mount = sysfs_mount };
 
+/* debugfs is /sys/kernel/debug: its files are there whether it is mounted or not. */
+static int debugfs_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
+{
+	return pnode_mount(t, &sysfs_super_ops, DEBUGFS_MAGIC, pnode_dir(tree(), "kernel/debug", strlen("kernel/debug")), flags, out);
+}
+
+static struct file_system_type debugfs_type = { .name = "debugfs", .mount = debugfs_mount };
+
 static int sysfs_init(void)
 {
 	static const char *const dirs[] = { "fs/cgroup", "class/virtio-ports", "class/net", "class/tty", "block", "bus", "dev/block",
@@ -186,6 +195,7 @@ static int sysfs_init(void)
 	for_each_cpu(cpu)
 		register_cpu(cpu);
 	fs_register(&sysfs_type);
+	fs_register(&debugfs_type);
 	return 0;
 }
 initcall(sysfs_init, 2);

@@ -10,12 +10,26 @@
 #include <kernel/printk.h>
 #include <kernel/version.h>
 #include <lib/string.h>
+#include <mm/kmemleak.h>
 
 static void set_log_level(void)
 {
 	if (cmdline_has("quiet"))
 		console_set_level(LOG_WARNING);
 	console_set_level((int)cmdline_get_size("loglevel", console_get_level()));
+}
+
+/* kmemleak=on|off; debug kernels: on. */
+static bool keep_ages(void)
+{
+	char v[8] = "";
+
+	cmdline_get("kmemleak", v, sizeof(v));
+#ifdef DEBUG
+	return strcmp(v, "off") != 0;
+#else
+	return strcmp(v, "on") == 0;
+#endif
 }
 
 extern const initcall_fn initcalls_start[], initcalls_end[];
@@ -52,6 +66,7 @@ noreturn void kernel_main(void)
 	memblock_init(&boot_info);
 	arch_mm_init();
 	page_alloc_init();
+	slab_keep_age = keep_ages();
 	slab_init();
 	vmalloc_init();
 	ledger_init();

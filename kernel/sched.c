@@ -42,7 +42,7 @@ struct task boot_task = {
 
 DEFINE_PER_CPU(struct rq, runqueues);
 static unsigned long idle_mask;			/* [a] CPUs that run their idle task */
-static struct slab_cache *task_cache;
+struct slab_cache *task_cache;
 static int tick_slot = -1;			/* of the deferred handler */
 static unsigned long loadavg[3];
 static struct timer load_timer;

@@ -10,7 +10,7 @@
 #include <kernel/sched.h>
 #include <kernel/stop.h>
 
-static struct mutex stop_lock = MUTEX_INIT(stop_lock, "stop_machine", LOCK_NONE + 1);
+static struct mutex stop_lock = MUTEX_INIT(stop_lock, "stop_machine", LOCK_STOP);
 static atomic_t arrived, left;
 static int phase;			/* 0: gather, 1: go on */
 

@@ -458,6 +458,24 @@ void vmalloc_walk(struct audit *audit, void (*page)(struct audit *a, struct page
 	audit_expect(audit, "vmalloc lazy pages", (long)nr_lazy_pages, (long)lazy);
 }
 
+/* How much of an object of this cache leads to others? The tree keeps areas alive, not the memory they describe. */
+size_t vmalloc_area_links(const struct slab_cache *c)
+{
+	return c == area_cache ? sizeof(struct rb_node) : 0;
+}
+
+void vmalloc_for_each(void (*fn)(void *arg, vaddr_t start, vaddr_t end), void *arg)
+{
+	spin_lock(&vmalloc_lock);
+	for (struct rb_node *n = rb_first(&areas); n; n = rb_next(n)) {
+		const struct area *a = area_of(n);
+
+		if (a->kind == AREA_PAGES && a->account == ACCT_VMALLOC && vmalloc_to_page((void *)a->start))
+			fn(arg, a->start, a->end - PAGE_SIZE);
+	}
+	spin_unlock(&vmalloc_lock);
+}
+
 void vmalloc_init(void)
 {
 	areas = (struct rb_root)RB_ROOT_INIT;

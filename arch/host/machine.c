@@ -39,6 +39,7 @@ u64 cpu_online_mask = 1;
 struct boot_info boot_info;
 bool host_verbose;
 struct task boot_task;
+struct slab_cache *task_cache;		/* tasks are threads here: none has a stack of ours */
 bool host_expect_panic, host_started;
 
 struct host_cpu host_cpus[MAX_CPUS];

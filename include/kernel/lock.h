@@ -21,6 +21,8 @@ enum lock_rank {
 	LOCK_NONE,
 	/* sleeping locks */
 	LOCK_FILE_POS,		/* file->pos_lock: two threads reading one open file */
+	LOCK_REPORT,		/* who stops the machine to look at it */
+	LOCK_STOP,		/* one stop_machine() at a time */
 	LOCK_MOUNT,		/* mount tree changes */
 	LOCK_OVL_RENAME, LOCK_OVL_DIR, LOCK_OVL_INODE, LOCK_OVL_COPY,	/* overlay's own, taken before those of its layers */
 	LOCK_RENAME,		/* one cross-directory rename per file system */

@@ -25,6 +25,7 @@ struct fs_context;
 struct cred;
 struct trapframe;
 struct robust_list_head;
+struct slab_cache;
 
 #define TASK_COMM_LEN	16
 
@@ -172,6 +173,7 @@ static always_inline void task_clear_work(struct task *t, unsigned long bits)
 	__atomic_fetch_and(&t->work, ~bits, __ATOMIC_SEQ_CST);
 }
 
+extern struct slab_cache *task_cache;	/* every struct task but boot_task */
 extern struct task boot_task;		/* runs kernel_main(), then is the boot CPU's idle task */
 
 static inline struct task *task_get(struct task *t)

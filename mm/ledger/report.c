@@ -162,6 +162,8 @@ int ledger_allocinfo(struct text *out)
 	for (unsigned i = 1; i <= ledger_nr_sites; i++) {
 		const struct alloc_site *s = ledger_site(i);
 
+		if (!s->file)			/* a slot no module has taken */
+			continue;
 		text_printf(out, "%12ld %8ld %s:%u func:%s \n", s->bytes + sums.site[i], (s->bytes >> PAGE_SHIFT) + sums.objects[i],
 			    s->file, s->line, s->func);
 	}

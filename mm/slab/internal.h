@@ -6,6 +6,7 @@
 
 #include <kernel/lock.h>
 #include <kernel/percpu.h>
+#include <kernel/time.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 
@@ -29,6 +30,7 @@ struct slab_cache {
 	u32			cpu_limit;	/* objects a CPU's stack may hold */
 	u32			slot_size;
 	/* cold */
+	u32			born_at;	/* offset of the table of birthdays, one word per object; 0: none are kept */
 	u32			slab_bytes;
 	unsigned		id;		/* place in slab_cpus and slab_caches */
 	spinlock_t		lock;		/* LOCK_SLAB: lists and counts below, and slab_free, slab_inuse of its slabs */
@@ -56,6 +58,17 @@ static inline u32 *slab_tag(const struct slab_cache *c, const void *obj)
 	if (unlikely(!c->tags_at))
 		return &virt_to_page(obj)->slab_tags[((vaddr_t)obj & (PAGE_SIZE - 1)) != 0];
 	return (u32 *)(base + c->tags_at) + ((u64)((vaddr_t)obj - base) * c->reciprocal >> 32);
+}
+/* When an object was made: ms since boot + 1. Only with c->born_at. */
+static inline u32 *slab_born(const struct slab_cache *c, const void *obj)
+{
+	vaddr_t base = (vaddr_t)obj & c->base_mask;
+
+	return (u32 *)(base + c->born_at) + ((u64)((vaddr_t)obj - base) * c->reciprocal >> 32);
+}
+static inline u32 slab_now(void)
+{
+	return (u32)((u64)ktime_get() / NSEC_PER_MSEC) + 1;
 }
 static inline void *slab_object(const struct slab_cache *c, struct page *slab, unsigned i)
 {

@@ -54,6 +54,7 @@ static void *large(size_t size, gfp_t gfp, struct alloc_site *site)
 	p = page_alloc_at(gfp & ~GFP_MOVABLE, order, ACCT_SLAB, site);
 	if (!p)
 		return NULL;
+	p->index = slab_now();
 	vm_stat_add(NR_SLAB_UNRECLAIMABLE, 1L << order);
 	return page_address(p);
 }

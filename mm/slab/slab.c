@@ -23,6 +23,7 @@
 #include <kernel/trace.h>
 #include <lib/string.h>
 #include <mm/fail.h>
+#include <mm/kmemleak.h>
 #include "../ledger/charge.h"
 #include "internal.h"
 
@@ -35,6 +36,7 @@ DEFINE_PER_CPU(struct slab_cpu, slab_cpus[MAX_CACHES]);
 struct slab_cache *slab_caches[MAX_CACHES];
 unsigned slab_nr_caches;
 static struct slab_cache cache_of_caches;
+bool slab_keep_age;
 static spinlock_t caches_lock = SPINLOCK_INIT("slab caches", LOCK_SLAB);
 
 /* ---- slabs ---------------------------------------------------------------------------------------------------- */
@@ -255,6 +257,8 @@ static noinline void *alloc_traced(struct slab_cache *c, gfp_t gfp, struct alloc
 {
 	void *obj = alloc_slow(c, gfp, site);
 
+	if (obj && c->born_at)
+		*slab_born(c, obj) = slab_now();
 	if (obj && !is_kmalloc_cache(c))
 		trace_kmem_cache_alloc((vaddr_t)caller, obj, c->name, c->object_size, c->slot_size, gfp);
 	return obj;
@@ -327,13 +331,13 @@ void slab_bad_free(struct slab_cache *c, const void *obj, const char *what)
 
 static bool tags_in_page(const struct slab_cache *c)
 {
-	return c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE);
+	return !slab_keep_age && c->object_size >= TAGS_IN_PAGE && IS_ALIGNED(c->slot_size, TAGS_IN_PAGE);
 }
 
 /* The smallest order that leaves little unused; 0 objects: too large for any. */
 static void layout(struct slab_cache *c)
 {
-	size_t each = c->slot_size + (tags_in_page(c) ? 0 : sizeof(u32)), bytes;
+	size_t each = c->slot_size + (tags_in_page(c) ? 0 : sizeof(u32)) + (slab_keep_age ? sizeof(u32) : 0), bytes;
 	unsigned order, n;
 
 	for (order = 0;; order++) {
@@ -347,6 +351,7 @@ static void layout(struct slab_cache *c)
 	c->slab_bytes = (u32)bytes;
 	c->base_mask = ~((vaddr_t)bytes - 1);
 	c->tags_at = tags_in_page(c) ? 0 : c->slab_bytes - n * (u32)sizeof(u32);
+	c->born_at = slab_keep_age ? c->tags_at - n * (u32)sizeof(u32) : 0;
 	c->reciprocal = (u32)(((1ull << 32) + c->slot_size - 1) / c->slot_size);
 }
 
@@ -514,8 +519,11 @@ bool slab_info(unsigned index, struct slab_info *out)
 	return false;
 }
 
+/* The traced path notes when objects are made: the usual one stays as short as it is. */
 void slab_init(void)
 {
+	if (slab_keep_age)
+		trace_on[TRACE_KMEM_CACHE_ALLOC] |= TRACE_AGE;
 	memset(slab_caches, 0, sizeof(slab_caches));
 	slab_nr_caches = 0;
 	cache_setup(&cache_of_caches, "slab_cache", sizeof(struct slab_cache), 64, SLAB_PANIC, NULL);

@@ -12,6 +12,11 @@ struct arch_thread {
 	void	*host;		/* struct host_thread: what it sleeps on */
 };
 
+static inline unsigned long arch_thread_sp(const struct arch_thread *a)
+{
+	return 0;		/* the host's threads have stacks of their own */
+}
+
 extern __thread struct task *host_current;
 static always_inline struct task *get_current(void)
 {

@@ -16,6 +16,12 @@ struct arch_thread {
 	struct fpu_state	*fpu;		/* NULL for kernel threads */
 };
 
+/* Where the stack of a task that is not running ends. */
+static inline unsigned long arch_thread_sp(const struct arch_thread *a)
+{
+	return a->sp;
+}
+
 DECLARE_PER_CPU(struct task *, current_task);
 
 /* Constant from the point of view of the task itself, so the compiler may keep it in a register. */

@@ -1,0 +1,105 @@
+/*
+ * mm_kmemleak.c - leaks of kernel memory, found on demand: none on a machine at rest, each planted one named with its size, its line and
+ * its age. The file that leaks exists in debug kernels only; Linux's own kmemleak is used where it is compiled in.
+ */
+#include "t.h"
+
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
+#define LEAK "/sys/kernel/debug/leak"
+
+static int put(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY), n, err;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, text, strlen(text));
+	err = errno;
+	close(fd);
+	errno = err;
+	return n == (int)strlen(text) ? 0 : -1;
+}
+
+static char *get(const char *file)
+{
+	static char buf[1 << 20];
+	int fd = open(file, O_RDONLY), n, len = 0;
+
+	if (fd < 0)
+		return NULL;
+	while ((n = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += n;
+	close(fd);
+	buf[len] = 0;
+	return buf;
+}
+
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+/* Things are made and given back; nothing of them may look lost. */
+static void churn(void)
+{
+	for (int i = 0; i < 20; i++) {
+		int p[2], fd = open("/proc/self/maps", O_RDONLY);
+		char buf[100];
+		void *m = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		memset(m, 1, 1 << 20);
+		if (fork() == 0)
+			_exit(pipe(p) || read(fd, buf, sizeof(buf)) <= 0);
+		wait(NULL);
+		munmap(m, 1 << 20);
+		close(fd);
+	}
+}
+
+TEST(nothing_is_lost)
+{
+	char *s;
+
+	if (access(KMEMLEAK, W_OK))
+		SKIP("no kmemleak");
+	churn();
+	CHECK(put(KMEMLEAK, "clear") == 0);
+	CHECK(put(KMEMLEAK, "scan\n") == 0);
+	CHECK(put(KMEMLEAK, "scan") == 0);
+	s = get(KMEMLEAK);
+	CHECK(s && !*s);
+	CHECK(put(KMEMLEAK, "no such command") == -1 && errno == EINVAL);
+}
+
+TEST(planted)
+{
+	char *s;
+
+	if (access(LEAK, W_OK))
+		SKIP("not a debug kernel of Quire");
+	CHECK(put(KMEMLEAK, "scan") == 0);
+	CHECK(put(KMEMLEAK, "clear") == 0);
+	CHECK(put(LEAK, "192 5") == 0);		/* objects of one slab cache */
+	CHECK(put(LEAK, "10000 2") == 0);	/* blocks of pages: 16384 bytes */
+	CHECK(put(LEAK, "100000 1") == 0);	/* an area of vmalloc: 102400 bytes */
+	usleep(100000);
+	CHECK(put(KMEMLEAK, "scan") == 0);
+	s = get(KMEMLEAK);
+	CHECK(s && count(s, "unreferenced object") == 8);
+	CHECK(s && count(s, "(size 192):") == 5);
+	CHECK(s && count(s, "(size 16384):") == 2);
+	CHECK(s && count(s, "(size 102400):") == 1);
+	CHECK(s && count(s, "leaked!") == 8);
+	CHECK(s && count(s, "    fs/procfs/kmemleak.c:") == 8);
+	CHECK(s && count(s, " leak_write\n") == 8);
+	CHECK(s && count(s, "pid ") == 8);
+	CHECK(s && count(s, "(age 0.") >= 7);
+	CHECK(put(KMEMLEAK, "clear") == 0);
+	CHECK(put(KMEMLEAK, "scan") == 0);
+	s = get(KMEMLEAK);
+	CHECK(s && !*s);			/* cleared ones are not named again */
+}
