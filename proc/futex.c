@@ -373,16 +373,48 @@ static int vector_import(struct vector *v, const struct futex_waitv __user *from
 	return 0;
 }
 
+/* ---- two words at once ---- */
+
+struct futex_pair {
+	struct futex_key	k1, k2;
+	struct bucket		*b1, *b2;
+	void			*r1, *r2;	/* what keeps the keys' objects */
+};
+
+/* Find both words' buckets and lock them. writes: the second word is going to be changed. */
+static long pair_lock(struct futex_pair *p, u32 __user *u1, u32 __user *u2, bool shared, bool writes)
+{
+	long err = get_key(u1, shared, false, &p->k1, &p->r1);
+
+	if (err)
+		return err;
+	err = get_key(u2, shared, writes, &p->k2, &p->r2);
+	if (err) {
+		put_key(p->r1);
+		return err;
+	}
+	p->b1 = bucket_of(&p->k1);
+	p->b2 = bucket_of(&p->k2);
+	bucket_lock_two(p->b1, p->b2);
+	return 0;
+}
+
+static void pair_unlock(struct futex_pair *p)
+{
+	bucket_unlock_two(p->b1, p->b2);
+	put_key(p->r1);
+	put_key(p->r2);
+}
+
 /* ---- requeue ---- */
 
-static int requeue_list(struct bucket *b1, struct bucket *b2, const struct futex_key *k1, const struct futex_key *k2,
-			int nr_wake, int nr_requeue)
+static int requeue_list(const struct futex_pair *p, int nr_wake, int nr_requeue)
 {
 	struct waiter *w, *next;
 	int done = 0, woken = 0;
 
-	list_for_each_safe(w, next, &b1->waiters, link) {
-		if (!key_same(&w->key, k1))
+	list_for_each_safe(w, next, &p->b1->waiters, link) {
+		if (!key_same(&w->key, &p->k1))
 			continue;
 		if (woken < nr_wake) {
 			wake_waiter(w);
@@ -392,10 +424,10 @@ static int requeue_list(struct bucket *b1, struct bucket *b2, const struct futex
 		}
 		if (done - woken >= nr_requeue)
 			break;
-		w->key = *k2;
+		w->key = p->k2;
 		list_remove(&w->link);
-		list_append(&b2->waiters, &w->link);
-		WRITE_ONCE(w->bucket, b2);
+		list_append(&p->b2->waiters, &w->link);
+		WRITE_ONCE(w->bucket, p->b2);
 		done++;
 	}
 	return done;
@@ -404,31 +436,19 @@ static int requeue_list(struct bucket *b1, struct bucket *b2, const struct futex
 /* cmp: NULL, or the value the first word must have. */
 static long futex_requeue(u32 __user *u1, u32 __user *u2, bool shared, int nr_wake, int nr_requeue, const u32 *cmp)
 {
-	struct futex_key k1, k2;
-	struct bucket *b1, *b2;
-	void *r1, *r2;
+	struct futex_pair p;
 	long err;
 	u32 now;
 
 	if (nr_wake < 0 || nr_requeue < 0)
 		return -EINVAL;
 	for (;;) {
-		err = get_key(u1, shared, false, &k1, &r1);
+		err = pair_lock(&p, u1, u2, shared, false);
 		if (err)
 			return err;
-		err = get_key(u2, shared, false, &k2, &r2);
-		if (err) {
-			put_key(r1);
-			return err;
-		}
-		b1 = bucket_of(&k1);
-		b2 = bucket_of(&k2);
-		bucket_lock_two(b1, b2);
 		if (!cmp || !(err = read_word(&now, u1)))
 			break;
-		bucket_unlock_two(b1, b2);
-		put_key(r1);
-		put_key(r2);
+		pair_unlock(&p);
 		err = fault_in_word(u1, false);
 		if (err)
 			return err;
@@ -437,10 +457,8 @@ static long futex_requeue(u32 __user *u1, u32 __user *u2, bool shared, int nr_wa
 	if (cmp && now != *cmp)
 		err = -EAGAIN;
 	else
-		err = requeue_list(b1, b2, &k1, &k2, nr_wake, nr_requeue);
-	bucket_unlock_two(b1, b2);
-	put_key(r1);
-	put_key(r2);
+		err = requeue_list(&p, nr_wake, nr_requeue);
+	pair_unlock(&p);
 	return err;
 }
 
@@ -513,31 +531,19 @@ static int apply_op(u32 encoded, u32 __user *uaddr, u32 *old)
 
 static long futex_wake_op(u32 __user *u1, u32 __user *u2, bool shared, int nr1, int nr2, u32 encoded)
 {
-	struct futex_key k1, k2;
-	struct bucket *b1, *b2;
-	void *r1, *r2;
+	struct futex_pair p;
 	u32 old = 0;
 	long err;
 	int hit;
 
 	for (;;) {
-		err = get_key(u1, shared, false, &k1, &r1);
+		err = pair_lock(&p, u1, u2, shared, true);
 		if (err)
 			return err;
-		err = get_key(u2, shared, true, &k2, &r2);
-		if (err) {
-			put_key(r1);
-			return err;
-		}
-		b1 = bucket_of(&k1);
-		b2 = bucket_of(&k2);
-		bucket_lock_two(b1, b2);
 		err = apply_op(encoded, u2, &old);
 		if (err != -EFAULT)
 			break;
-		bucket_unlock_two(b1, b2);
-		put_key(r1);
-		put_key(r2);
+		pair_unlock(&p);
 		err = fault_in_word(u2, true);
 		if (err)
 			return err;
@@ -545,13 +551,11 @@ static long futex_wake_op(u32 __user *u1, u32 __user *u2, bool shared, int nr1, 
 	hit = err ? (int)err : op_compare(encoded >> 24 & 15, (int)old, (int)(encoded << 20) >> 20);
 	err = hit;
 	if (hit >= 0) {
-		err = wake_list(b1, &k1, nr1, FUTEX_BITSET_MATCH_ANY);
+		err = wake_list(p.b1, &p.k1, nr1, FUTEX_BITSET_MATCH_ANY);
 		if (hit)
-			err += wake_list(b2, &k2, nr2, FUTEX_BITSET_MATCH_ANY);
+			err += wake_list(p.b2, &p.k2, nr2, FUTEX_BITSET_MATCH_ANY);
 	}
-	bucket_unlock_two(b1, b2);
-	put_key(r1);
-	put_key(r2);
+	pair_unlock(&p);
 	return err;
 }
 

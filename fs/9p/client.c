@@ -326,10 +326,21 @@ int p9_report(struct text *out)
 	return 0;
 }
 
+/* Run the call, read the qid that its reply is, free it. */
+static int call_finish_qid(struct p9_call *k, struct p9_qid *q)
+{
+	int err = call_run(k);
+
+	if (!err)
+		p9_rqid(&k->rx, q);
+	err = call_checked(k, err);
+	call_free(k);
+	return err;
+}
+
 int p9_attach(struct p9_client *c, u32 fid, const char *uname, const char *aname, u32 uid, struct p9_qid *q)
 {
 	struct p9_call *k = call_new(c, P9_TATTACH, 32 + strlen(uname) + strlen(aname));
-	int err;
 
 	if (!k)
 		return -ENOMEM;
@@ -338,12 +349,7 @@ int p9_attach(struct p9_client *c, u32 fid, const char *uname, const char *aname
 	p9_wstr(&k->tx, uname, strlen(uname));
 	p9_wstr(&k->tx, aname, strlen(aname));
 	p9_w32(&k->tx, uid);
-	err = call_run(k);
-	if (!err)
-		p9_rqid(&k->rx, q);
-	err = call_checked(k, err);
-	call_free(k);
-	return err;
+	return call_finish_qid(k, q);
 }
 
 /* ---- names ---- */
@@ -623,36 +629,24 @@ int p9_xattrcreate(struct p9_client *c, u32 fid, const char *name, u64 size, u32
 int p9_lopen(struct p9_client *c, u32 fid, u32 flags, struct p9_qid *q)
 {
 	struct p9_call *k = call_new(c, P9_TLOPEN, 8);
-	int err;
 
 	if (!k)
 		return -ENOMEM;
 	p9_w32(&k->tx, fid);
 	p9_w32(&k->tx, flags);
-	err = call_run(k);
-	if (!err)
-		p9_rqid(&k->rx, q);
-	err = call_checked(k, err);
-	call_free(k);
-	return err;
+	return call_finish_qid(k, q);
 }
 
 int p9_lcreate(struct p9_client *c, u32 fid, const char *name, u32 len, u32 flags, u32 mode, u32 gid, struct p9_qid *q)
 {
 	struct p9_call *k = named_call(c, P9_TLCREATE, fid, name, len, 16);
-	int err;
 
 	if (!k)
 		return -ENOMEM;
 	p9_w32(&k->tx, flags);
 	p9_w32(&k->tx, mode);
 	p9_w32(&k->tx, gid);
-	err = call_run(k);
-	if (!err)
-		p9_rqid(&k->rx, q);
-	err = call_checked(k, err);
-	call_free(k);
-	return err;
+	return call_finish_qid(k, q);
 }
 
 int p9_fsync(struct p9_client *c, u32 fid, bool datasync)
