@@ -187,6 +187,10 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 		free(s->r->timeline);
 		s->r->timeline = text_of(body, h->len);
 		break;
+	case WIRE_EVENTS:
+		free(s->r->events);
+		s->r->events = text_of(body, h->len);
+		break;
 	case WIRE_AUDIT:
 		free(s->r->audit);
 		s->r->audit = text_of(body, h->len);

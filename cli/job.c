@@ -174,6 +174,8 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		add_text(&m, FIELD_CGROUP, o->cgroup[i]);
 	for (unsigned int i = 0; i < o->nr_modules; i++)
 		add_module(&m, &o->modules[i]);
+	for (unsigned int i = 0; i < o->nr_knobs; i++)
+		add_text(&m, FIELD_KNOB, o->knobs[i]);
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		add_text(&m, FIELD_HOSTNAME, host);
 	if (o->tty) {

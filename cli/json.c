@@ -471,6 +471,7 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "stacks", stacks());
 	if (r->modules && (modules = modules_json(o, r->modules)))
 		json_object_set_new(j, "modules", modules);
+	json_object_set_new(j, "trouble", trouble_json(r->events));
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	free(l);

@@ -37,6 +37,11 @@ enum {
 	OPT_DISK,
 	OPT_CGROUP,
 	OPT_SWAP,
+	OPT_FAIL_ALLOC,
+	OPT_OVERCOMMIT,
+	OPT_PRESSURE,
+	OPT_RECLAIM,
+	OPT_SYSCTL,
 	OPT_ROOTFS,
 	OPT_NO_HOST,
 	OPT_MODULE,
@@ -71,6 +76,11 @@ static const struct option long_options[] = {
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"swap", required_argument, NULL, OPT_SWAP},
+	{"fail-alloc", required_argument, NULL, OPT_FAIL_ALLOC},
+	{"overcommit", required_argument, NULL, OPT_OVERCOMMIT},
+	{"pressure", required_argument, NULL, OPT_PRESSURE},
+	{"reclaim", required_argument, NULL, OPT_RECLAIM},
+	{"sysctl", required_argument, NULL, OPT_SYSCTL},
 	{"report", required_argument, NULL, OPT_HTML},
 	{"html", required_argument, NULL, OPT_HTML},
 	{"massif", required_argument, NULL, OPT_MASSIF},
@@ -119,6 +129,13 @@ static const char help_text[] =
 	"      --append TEXT      more kernel command line\n"
 	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
 	"                         --initrd-extra DIR adds DIR's files to it\n"
+	"Short memory, on purpose\n"
+	"      --fail-alloc WHICH the program's N-th request for memory fails with ENOMEM; also\n"
+	"                         every=N, p=0.01,seed=7, times=N; kernel,WHICH: the kernel's own\n"
+	"      --pressure WHEN    at=2s,free=5%,for=3s: no more than that is free for a while\n"
+	"      --overcommit MODE  0, 1 or 2; 2,ratio=50 or 2,kbytes=N: malloc fails instead\n"
+	"      --reclaim POLICY   which pages go first: generations, lists, second-chance\n"
+	"      --sysctl NAME=VALUE  as sysctl(8), e.g. vm.swappiness=100\n"
 	"Files: the host's root is there read-only, with changes kept in guest memory\n"
 	"      --rwdir DIR        changes below DIR go to the host (GUEST=HOST: seen elsewhere)\n"
 	"      --rodir DIR        DIR, read-only\n"
@@ -264,6 +281,67 @@ static void add_swap(struct options *o, const char *arg)
 	free(size);
 }
 
+static void add_knob(struct options *o, const char *path, const char *value)
+{
+	char *text = NULL;
+
+	if (o->nr_knobs == sizeof(o->knobs) / sizeof(o->knobs[0]))
+		fail("%s=%s: more settings than there is room for", path, value);
+	if (asprintf(&text, "%s=%s", path, value) < 0)
+		fail("out of memory");
+	o->knobs[o->nr_knobs++] = text;
+}
+
+/* "2,ratio=50": malloc fails when the promise would be too large. */
+static void add_overcommit(struct options *o, const char *arg)
+{
+	char *list = must_alloc(strdup(arg)), *save = NULL, *w = strtok_r(list, ",", &save);
+
+	if (!w || strlen(w) != 1 || *w < '0' || *w > '2')
+		fail("--overcommit %s: give 0, 1 or 2, then ,ratio=PERCENT or ,kbytes=N", arg);
+	add_knob(o, "/proc/sys/vm/overcommit_memory", w);
+	while ((w = strtok_r(NULL, ",", &save))) {
+		bool ratio = !strncmp(w, "ratio=", 6), kbytes = !strncmp(w, "kbytes=", 7);
+		const char *n = strchr(w, '=');
+
+		if ((!ratio && !kbytes) || !n[1] || n[1 + strspn(n + 1, "0123456789")])
+			fail("--overcommit %s: give ,ratio=PERCENT or ,kbytes=N", arg);
+		add_knob(o, ratio ? "/proc/sys/vm/overcommit_ratio" : "/proc/sys/vm/overcommit_kbytes", n + 1);
+	}
+	free(list);
+}
+
+/* The kernel reads the rest; here only what a slip of the finger makes. */
+static void add_fail_alloc(struct options *o, const char *arg)
+{
+	const char *which = !strncmp(arg, "kernel,", 7) ? arg + 7 : arg;
+
+	if (strncmp(which, "every=", 6) && strncmp(which, "p=", 2) && (*which < '1' || *which > '9'))
+		fail("--fail-alloc %s: give N, every=N or p=0.01,seed=N, with kernel, before it or ,times=N behind", arg);
+	add_knob(o, "/proc/ledger/failures", arg);
+}
+
+static void add_pressure(struct options *o, const char *arg)
+{
+	if (!strstr(arg, "for=") || !strstr(arg, "free="))
+		fail("--pressure %s: give at=2s,free=5%%,for=3s", arg);
+	add_knob(o, "/proc/ledger/pressure", arg);
+}
+
+static void add_sysctl(struct options *o, const char *arg)
+{
+	const char *equals = strchr(arg, '=');
+	char path[256];
+
+	if (!equals || equals == arg || equals - arg > 200)
+		fail("--sysctl %s: give NAME=VALUE", arg);
+	snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(equals - arg), arg);
+	for (char *p = path; *p; p++)
+		if (*p == '.')
+			*p = '/';
+	add_knob(o, path, equals + 1);
+}
+
 /* "memory.max=64M,memory.high=48M" */
 static void add_cgroup(struct options *o, const char *arg)
 {
@@ -401,6 +479,22 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_AUDIT:
 		o->audit = true;
+		break;
+	case OPT_FAIL_ALLOC:
+		add_fail_alloc(o, optarg);
+		break;
+	case OPT_OVERCOMMIT:
+		add_overcommit(o, optarg);
+		break;
+	case OPT_PRESSURE:
+		add_pressure(o, optarg);
+		break;
+	case OPT_RECLAIM:
+		o->reclaim = optarg;
+		add_knob(o, "/sys/kernel/mm/reclaim_policy", optarg);
+		break;
+	case OPT_SYSCTL:
+		add_sysctl(o, optarg);
 		break;
 	case OPT_SWAP:
 		add_swap(o, optarg);

@@ -187,7 +187,8 @@ static void add_kernel(struct qemu_args *a, const struct options *o)
 	else
 		arg(a, "%s", initrd);
 	arg(a, "-append");
-	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s%s%s", o->kernel ? " reboot=t" : "", time_word(o),
+	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s%s%s%s%s", o->kernel ? " reboot=t" : "", time_word(o),
+	    o->reclaim ? " quire.reclaim=" : "", o->reclaim ? o->reclaim : "",
 	    o->verbose ? " quire.verbose" : "", o->append ? " " : "", o->append ? o->append : "");
 }
 

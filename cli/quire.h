@@ -74,6 +74,9 @@ struct options {
 	enum leak_wish module_leaks;
 	const char *cgroup[16]; /* "memory.max=64M" */
 	unsigned int nr_cgroup;
+	const char *knobs[32]; /* "/proc/sys/vm/swappiness=100" */
+	unsigned int nr_knobs;
+	const char *reclaim; /* policy, or NULL */
 	char **argv;
 	int argc;
 };
@@ -108,7 +111,7 @@ struct run_result {
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
 	unsigned int leaky_modules;
 	enum leak_wish module_leaks;
-	char *modules, *ledger_start, *ledger, *timeline, *audit, *processes, *files; /* texts or NULL; owned */
+	char *modules, *ledger_start, *ledger, *timeline, *audit, *processes, *files, *events; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 

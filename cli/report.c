@@ -76,6 +76,7 @@ const char *account_words(const char *name)
 		{"percpu", "per-CPU areas"},
 		{"modules", "modules"},
 		{"device", "device buffers"},
+		{"balloon", "taken away by --pressure"},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -501,6 +502,7 @@ void report_text(FILE *to, const struct report *r, bool with_colour)
 	if (r->oom_kills) {
 		fprintf(to, "%s%.*s%s%s\n", RED, PAGE_WIDTH - 20, r->oom, r->oom_kills > 1 ? " (and others before)" : "", PLAIN);
 	}
+	trouble_text(to, json_object_get(r->root, "trouble"));
 	if (r->has_memory)
 		print_memory(to, r);
 	else

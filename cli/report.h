@@ -130,6 +130,10 @@ const struct rep_snap *report_named_snap(const struct report *r);	/* the largest
 void report_words(const struct report *r, char *out, size_t size);	/* "exit 0", "killed by SIGKILL" */
 int report_column(const char *const *columns, size_t n, const char *name);
 
+/* trouble.c: OOM kills, injected failures, windows of pressure */
+json_t *trouble_json(const char *events);
+void trouble_text(FILE *to, json_t *trouble);
+
 /* Renderers. */
 void report_text(FILE *to, const struct report *r, bool colour);
 bool report_html(FILE *to, const struct report *r);

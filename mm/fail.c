@@ -311,21 +311,30 @@ int fail_configure(const char *spec)
 
 static void report_one(struct text *out, const struct failure *f)
 {
-	text_printf(out, "%llu %d %d %s %s %lu %zu ", (unsigned long long)f->time, f->pid, f->tid, f->comm, kind_names[f->kind],
+	text_printf(out, "injected %llu %d %d %s %lu %zu ", (unsigned long long)f->time, f->pid, f->tid, kind_names[f->kind],
 		    f->number, f->size);
 	if (f->kind == FAIL_USER)
-		text_printf(out, "%s %#lx\n", f->call, f->ip);
+		text_printf(out, "%s %#lx ", f->call, f->ip);
 	else
-		text_printf(out, "%s %s:%u\n", f->site->func, f->site->file, f->site->line);
+		text_printf(out, "%s %s:%u ", f->site->func, f->site->file, f->site->line);
+	text_puts_escaped(out, f->comm, " \t\n");
+	text_putc(out, '\n');
 }
 
-/* The name of a program may hold blanks: it comes as it is, and the fields behind it count from the end. */
-int fail_report(struct text *out)
+/* Only what happened; nothing when nothing was asked for. */
+int fail_report_events(struct text *out)
 {
 	unsigned long n = min(READ_ONCE(nr_failures), (unsigned long)KEPT);
 
-	text_printf(out, "set %s\nseen %lu\ninjected %lu\n", plan.set ? plan.spec : "off", plan.seen, nr_failures);
+	if (plan.set || nr_failures)
+		text_printf(out, "failures %s %lu %lu\n", plan.set ? plan.spec : "-", plan.seen, nr_failures);
 	for (unsigned long i = 0; i < n; i++)
 		report_one(out, &kept[i]);
 	return 0;
+}
+
+int fail_report(struct text *out)
+{
+	text_printf(out, "set %s\nseen %lu\n", plan.set ? plan.spec : "off", plan.seen);
+	return fail_report_events(out);
 }

@@ -60,6 +60,8 @@ static void exit_mm(struct task *t)
 	spin_unlock(siglock(p));
 	mm_activate(NULL);
 	mm_put(mm);
+	if (unlikely(p->oom_victim))
+		oom_note_freed(p->pid);
 }
 
 static void exit_files(struct task *t)

@@ -17,6 +17,8 @@
 #include <kernel/printk.h>
 #include <kernel/sched.h>
 #include <fs/cgroup.h>
+#include <fs/procfs.h>
+#include <lib/string.h>
 #include <lib/text.h>
 #include <mm/memcg.h>
 #include <mm/mm.h>
@@ -108,14 +110,119 @@ static bool have_victims(const struct oom_context *c)
 	return false;
 }
 
+/* ---- what happened, for the report ---------------------------------------------------------------------------- */
+
+#define KEPT_KILLS	16
+#define KEPT_SCORES	8
+
+struct kill {
+	u64		failed, chosen, freed;	/* ns: first reclaim in vain, decision, memory back; 0: not yet */
+	int		pid, adj;
+	owner_t		owner;
+	bool		in_memcg;
+	char		comm[TASK_COMM_LEN];
+	unsigned long	total_vm, anon, file, shmem, swap, tables;	/* pages, when it was chosen */
+	long		charged, left;		/* frames in the ledger: when it was chosen, when it was gone */
+	unsigned	nr_scores;
+	struct score {
+		int	pid, adj;
+		long	points;
+		unsigned long rss, swap, tables;
+		char	comm[TASK_COMM_LEN];
+	} scores[KEPT_SCORES];
+};
+static struct kill kills[KEPT_KILLS];
+static unsigned nr_kills;
+/* tasklist_lock held. The worst ones, in order. */
+static void note_scores(struct kill *k, const struct oom_context *c)
+{
+	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
+		long points = in_scope(c, p) ? badness_locked(p, c->total) : 0;
+		struct task *t = points ? thread_with_mm(p) : NULL;
+		unsigned at = k->nr_scores;
+
+		if (!t)
+			continue;
+		while (at && k->scores[at - 1].points < points)
+			at--;
+		if (at == KEPT_SCORES)
+			continue;
+		if (k->nr_scores < KEPT_SCORES)
+			k->nr_scores++;
+		memmove(&k->scores[at + 1], &k->scores[at], (k->nr_scores - 1 - at) * sizeof(k->scores[0]));
+		k->scores[at] = (struct score){ .pid = p->pid, .adj = p->oom_score_adj, .points = points, .rss = mm_rss(t->mm),
+						.swap = (unsigned long)atomic_read(&t->mm->counters[MM_SWAP]),
+						.tables = (unsigned long)atomic_read(&t->mm->pgtables_bytes) >> PAGE_SHIFT };
+		memcpy(k->scores[at].comm, t->comm, TASK_COMM_LEN);
+	}
+}
+
+/* tasklist_lock held; before the victim is told. */
+static void note_kill(const struct oom_context *c, struct process *victim)
+{
+	struct kill *k = nr_kills < KEPT_KILLS ? &kills[nr_kills] : NULL;
+	struct task *t = thread_with_mm(victim);
+
+	if (!k)
+		return;
+	*k = (struct kill){ .failed = (u64)reclaim_first_failed, .chosen = (u64)ktime_get(), .pid = victim->pid, .adj = victim->oom_score_adj,
+			    .owner = victim->owner, .in_memcg = c->memcg, .total_vm = t->mm->total_vm,
+			    .anon = (unsigned long)atomic_read(&t->mm->counters[MM_ANON]),
+			    .file = (unsigned long)atomic_read(&t->mm->counters[MM_FILE]),
+			    .shmem = (unsigned long)atomic_read(&t->mm->counters[MM_SHMEM]),
+			    .swap = (unsigned long)atomic_read(&t->mm->counters[MM_SWAP]),
+			    .tables = (unsigned long)atomic_read(&t->mm->pgtables_bytes) >> PAGE_SHIFT,
+			    .charged = ledger_owner_frames(victim->owner) };
+	memcpy(k->comm, t->comm, TASK_COMM_LEN);
+	note_scores(k, c);
+	nr_kills++;
+	reclaim_first_failed = 0;
+}
+
+/* Its memory is back: taken by the reaper, or its address space is gone. */
+void oom_note_freed(int pid)
+{
+	for (unsigned i = 0; i < nr_kills; i++)
+		if (kills[i].pid == pid && !kills[i].freed) {
+			kills[i].freed = (u64)ktime_get();
+			kills[i].left = ledger_owner_frames(kills[i].owner);
+		}
+}
+
+static void report_kill(struct text *out, const struct kill *k)
+{
+	text_printf(out, "oom %llu %llu %llu %d %s %ld %lu %lu %lu %lu %lu %lu %d ", (unsigned long long)k->failed,
+		    (unsigned long long)k->chosen, (unsigned long long)k->freed, k->pid, k->in_memcg ? "cgroup" : "machine",
+		    k->freed ? k->charged - k->left : 0, k->total_vm, k->anon, k->file, k->shmem, k->swap, k->tables, k->adj);
+	text_puts_escaped(out, k->comm, " \t\n");
+	text_putc(out, '\n');
+	for (unsigned i = 0; i < k->nr_scores; i++) {
+		const struct score *s = &k->scores[i];
+
+		text_printf(out, "score %d %ld %lu %lu %lu %d ", s->pid, s->points, s->rss, s->swap, s->tables, s->adj);
+		text_puts_escaped(out, s->comm, " \t\n");
+		text_putc(out, '\n');
+	}
+}
+
+int oom_report_events(struct text *out)
+{
+	for (unsigned i = 0; i < nr_kills; i++)
+		report_kill(out, &kills[i]);
+	return 0;
+}
+
+/* ---- taking the victims' memory --------------------------------------------------------------------------------- */
+
 /* A victim whose memory still has to be taken: a use reference of its address space, or NULL. tasklist_lock held. */
-static struct mm *unreaped_mm(void)
+static struct mm *unreaped_mm(int *pid)
 {
 	for (struct process *p = process_next_locked(0); p; p = process_next_locked(p->pid)) {
 		struct task *t = p->oom_victim && !p->oom_reaped ? thread_with_mm(p) : NULL;
 
 		if (t && mm_try_get(t->mm)) {
 			p->oom_reaped = true;
+			*pid = p->pid;
 			return t->mm;
 		}
 	}
@@ -128,14 +235,16 @@ static bool reaper_wanted;
 static void reap_victims(void)
 {
 	struct mm *mm;
+	int pid;
 
 	for (;;) {
 		spin_lock(&tasklist_lock);
-		mm = unreaped_mm();
+		mm = unreaped_mm(&pid);
 		spin_unlock(&tasklist_lock);
 		if (!mm)
 			return;
-		mm_oom_reap(mm);
+		if (mm_oom_reap(mm))
+			oom_note_freed(pid);
 		mm_put(mm);
 	}
 }
@@ -151,6 +260,8 @@ static int oom_reaper(void *unused_arg)
 	}
 	return 0;
 }
+
+/* ---- the kernel log, in Linux's layout ------------------------------------------------------------------------ */
 
 static void report_tasks(const struct oom_context *c)
 {
@@ -235,6 +346,7 @@ static void kill_victim(const struct oom_context *c, struct process *victim)
 	       atomic_read(&mm->counters[MM_ANON]) << kb, atomic_read(&mm->counters[MM_FILE]) << kb,
 	       atomic_read(&mm->counters[MM_SHMEM]) << kb, t->cred->uid, atomic_read(&mm->pgtables_bytes) >> 10,
 	       victim->oom_score_adj);
+	note_kill(c, victim);
 	kill_sharers(victim);
 	vm_event_add(OOM_KILL, 1);
 	memcg_event(m, MEMCG_OOM_KILL);

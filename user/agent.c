@@ -342,6 +342,7 @@ static void report_and_stop(void)
 		send_file(WIRE_LEDGER, "/proc/ledger/summary");
 	if (agent.job.wanted & WANT_TIMELINE)
 		send_file(WIRE_TIMELINE, "/proc/ledger/timeline");
+	send_file(WIRE_EVENTS, "/proc/ledger/events");
 	if (agent.job.wanted & WANT_AUDIT)
 		send_file(WIRE_AUDIT, "/proc/ledger/audit");
 	write_back(&agent.job);
@@ -373,6 +374,7 @@ static void start_program(int in_port, int out_port, int err_port)
 	}
 	if (!start_modules(&agent.job))
 		report_and_stop();
+	set_knobs(&agent.job);
 	err = child_start(&agent.child, &agent.job, &failed_exec);
 	if (err) {
 		uint32_t code = (uint32_t)err;

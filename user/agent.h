@@ -45,6 +45,8 @@ struct job {
 	uint32_t nr_swaps;
 	char *cgroup[16]; /* "file=value" */
 	uint32_t nr_cgroup;
+	char *knobs[32]; /* "path=value" */
+	uint32_t nr_knobs;
 	bool tty, keep_root;
 	uint32_t wanted; /* WANT_* */
 	struct wire_winsize winsize;
@@ -70,6 +72,7 @@ void load_modules(void);
 bool mount_root(const struct job *job);
 #define CGROUP "/sys/fs/cgroup/run"
 
+void set_knobs(const struct job *job);
 void make_cgroup(const struct job *job);
 void start_swaps(const struct job *job);
 void write_back(const struct job *job);

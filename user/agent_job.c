@@ -61,6 +61,11 @@ static bool job_field(struct job *job, uint32_t type, char *data, uint32_t len)
 			return false;
 		job->cgroup[job->nr_cgroup++] = data;
 		return true;
+	case FIELD_KNOB:
+		if (job->nr_knobs == 32)
+			return false;
+		job->knobs[job->nr_knobs++] = data;
+		return true;
 	case FIELD_MOUNT:
 		return job_add_mount(job, data, len);
 	case FIELD_MODULE:

@@ -184,6 +184,20 @@ void make_cgroup(const struct job *job)
 	}
 }
 
+/* Settings of the kernel, last of all: some of them count from here. */
+void set_knobs(const struct job *job)
+{
+	for (uint32_t i = 0; i < job->nr_knobs; i++) {
+		char *equals = strchr(job->knobs[i], '=');
+
+		if (!equals)
+			continue;
+		*equals = 0;
+		if (!write_small_file(job->knobs[i], equals + 1))
+			send_text(WIRE_NOTE, "cannot set %s to %s: %s", job->knobs[i], equals + 1, strerror(errno));
+	}
+}
+
 /* A kernel without swap runs the program all the same; the user hears of it. */
 void start_swaps(const struct job *job)
 {

@@ -42,6 +42,7 @@ enum wire_type {
 	WIRE_TIMELINE,	  /* text of /proc/ledger/timeline */
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
 	WIRE_MODULES,	  /* text of /proc/ledger/modules when the job's modules are unloaded */
+	WIRE_EVENTS,	  /* text of /proc/ledger/events: injected failures, pressure, OOM kills */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
 	/* host to guest */
@@ -81,6 +82,7 @@ enum wire_field_type {
 	FIELD_MOUNT,	/* struct wire_mount, then guest path */
 	FIELD_SWAP,	/* struct wire_swap, one an area */
 	FIELD_CGROUP,	/* text "memory.max=64M": a file of the program's own cgroup, and what to write */
+	FIELD_KNOB,	/* text "/proc/sys/vm/swappiness=100": a file, and what to write just before the program starts */
 	FIELD_KEEP_ROOT,/* nothing: stay in the initramfs, mount no host files */
 	FIELD_HOSTNAME, /* text */
 	FIELD_IGNORED,	/* u64, bit n-1: signal n starts out ignored */

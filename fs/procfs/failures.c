@@ -1,5 +1,9 @@
 /*
- * failures.c - allocations that fail on purpose, as files: /proc/ledger/failures in our words, /sys/kernel/debug/fail* in Linux's.
+ * failures.c - trouble made on purpose, as files, and trouble that came of it.
+ *
+ * /proc/ledger/failures   allocations that fail, in our words (mm/fail.c); /sys/kernel/debug/fail*: in Linux's
+ * /proc/ledger/pressure   memory taken away for a while (mm/pressure.c)
+ * /proc/ledger/events     what happened: injected failures, windows of pressure, OOM kills with the score table. For the report
  */
 #include <abi/errno.h>
 #include <fs/procfs.h>
@@ -7,6 +11,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/fail.h>
+#include <mm/pressure.h>
 
 static int failures_show(struct text *out, void *arg)
 {
@@ -23,6 +28,29 @@ static ssize_t failures_write(const char *buf, size_t n, void *arg)
 static const struct proc_file failures_file = {
 	.path = "ledger/failures", .mode = 0644, .show = failures_show, .write = failures_write,
 };
+
+static int pressure_show(struct text *out, void *arg)
+{
+	return pressure_report(out);
+}
+
+static ssize_t pressure_write(const char *buf, size_t n, void *arg)
+{
+	int err = pressure_configure(buf);
+
+	return err ? err : (ssize_t)n;
+}
+
+static const struct proc_file pressure_file = {
+	.path = "ledger/pressure", .mode = 0644, .show = pressure_show, .write = pressure_write,
+};
+
+static int events_show(struct text *out, void *arg)
+{
+	return fail_report_events(out) ?: pressure_report(out) ?: oom_report_events(out);
+}
+
+static const struct proc_file events_file = { .path = "ledger/events", .mode = 0444, .show = events_show };
 
 /* ---- one file an attribute ---- */
 
@@ -92,6 +120,8 @@ static int failures_init(void)
 	static const char *const folders[] = { "fail_user", "fail_page_alloc", "failslab" };
 
 	proc_register(&failures_file);
+	proc_register(&pressure_file);
+	proc_register(&events_file);
 	for (unsigned k = 0; k < NR_FAIL_KINDS; k++)
 		register_attrs(files[k], folders[k], &fail_attrs[k], k == FAIL_PAGE);
 	return 0;

@@ -43,6 +43,7 @@ static inline bool fail_user(const char *call, size_t size)
 
 /* [kernel,]WHICH[,times=N]; WHICH: N, every=N or p=P[,seed=S]. Or "off". Starts counting anew. 0 or -EINVAL. */
 int fail_configure(const char *spec);
+int fail_report_events(struct text *out);
 int fail_report(struct text *out);	/* what is set, how many were seen, and each that failed */
 
 #endif

@@ -40,6 +40,7 @@ enum account {
 	ACCT_SWAP_CACHE,
 	ACCT_ZSWAP,
 	ACCT_DEVICE,		/* buffers lent to a device: virtqueues, DMA */
+	ACCT_BALLOON,		/* taken away on purpose: mm/pressure.c */
 	NR_ACCOUNTS
 };
 

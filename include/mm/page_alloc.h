@@ -7,6 +7,7 @@
 
 #include <kernel/lock.h>
 #include <kernel/percpu.h>
+#include <kernel/time.h>
 #include <mm/gfp.h>
 #include <mm/page.h>
 
@@ -83,6 +84,8 @@ bool zone_watermark_ok(struct zone *z, enum watermark mark, unsigned order);
 
 /* Set by mm/reclaim.c; page_alloc calls it with nothing locked when below the watermark. Returns pages freed. */
 extern unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
+/* When direct reclaim first found nothing, and nothing was found since: monotonic ns; 0: it does find. For the OOM report. */
+extern ktime_t reclaim_first_failed;
 /* Last resort: choose and kill. True when waiting may help. */
 extern bool (*page_oom)(gfp_t gfp, unsigned order);
 

@@ -174,6 +174,7 @@ void signal_exec_reset(void);			/* handlers to default except ignored; no altern
 void timers_exec_reset(void);			/* POSIX timers are gone */
 
 /* ---- for mm/oom.c and /proc ---- */
+void oom_note_freed(int pid);		/* a victim's memory is back */
 long oom_badness(struct process *p, unsigned long total_pages);
 
 #endif

@@ -38,6 +38,7 @@ static const struct {
 	[ACCT_SWAP_CACHE]	= { "swap_cache", SPACE_USER },
 	[ACCT_ZSWAP]		= { "zswap", SPACE_USER },
 	[ACCT_DEVICE]		= { "device", SPACE_KERNEL },
+	[ACCT_BALLOON]		= { "balloon", SPACE_KERNEL },
 };
 
 const char *ledger_account_name(enum account a)

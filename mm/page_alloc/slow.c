@@ -17,6 +17,7 @@
 unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
 bool (*page_oom)(gfp_t gfp, unsigned order);
 void (*page_wake_reclaim)(struct zone *z);
+ktime_t reclaim_first_failed;
 
 /* Is there a block of this order or larger? A guess without the lock; the allocation will see. */
 static races_by_design bool has_block(const struct zone *z, unsigned order)
@@ -116,9 +117,12 @@ static bool make_room(gfp_t gfp, unsigned order, unsigned *tries)
 	freed = page_reclaim(gfp, order);
 	psi_memstall_leave();
 	if (freed) {
+		reclaim_first_failed = 0;
 		*tries = order > COSTLY_ORDER ? *tries + 1 : 0;
 		return *tries < RETRIES;
 	}
+	if (!reclaim_first_failed)
+		reclaim_first_failed = ktime_get();
 	if (++*tries < (gfp & GFP_NORETRY ? 1 : RETRIES)) {
 		page_alloc_drain_all();
 		cond_resched();

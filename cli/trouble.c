@@ -1,0 +1,255 @@
+/*
+ * trouble.c - what went wrong, and what was made to: OOM kills, injected failures, windows of pressure.
+ * SHAPE       trouble_json(): the guest's /proc/ledger/events -> JSON; trouble_text(): that JSON -> a few lines of the report.
+ * READ NEXT   docs/report-json.md, mm/fail.c, mm/pressure.c, proc/oom.c
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/quire.h"
+
+static json_t *text(const char *s)
+{
+	return json_string(s) ?: json_string("?");
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* The next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
+static const char *next_line(const char *at, const char *word, char *line, size_t size)
+{
+	size_t len = strlen(word);
+
+	while (at && *at) {
+		size_t n = strcspn(at, "\n");
+		const char *here = at;
+
+		at += n + (at[n] == '\n');
+		if (n > len && !strncmp(here, word, len) && here[len] == ' ') {
+			snprintf(line, size, "%.*s", (int)(n - len - 1), here + len + 1);
+			return at;
+		}
+	}
+	return NULL;
+}
+
+/* The last word of a line is a program's name. */
+static json_t *name_at(const char *line)
+{
+	const char *blank = strrchr(line, ' ');
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s", blank ? blank + 1 : line);
+	return text(name);
+}
+
+static json_t *injected(const char *at)
+{
+	json_t *list = json_array();
+	char line[512], kind[32], what[96], place[160];
+	uint64_t time, number_of, size;
+	int pid, tid;
+
+	while ((at = next_line(at, "injected", line, sizeof(line)))) {
+		json_t *j;
+
+		if (sscanf(line, "%" SCNu64 " %d %d %31s %" SCNu64 " %" SCNu64 " %95s %159s", &time, &pid, &tid, kind, &number_of,
+			   &size, what, place) != 8)
+			continue;
+		j = json_object();
+		json_object_set_new(j, "time_ns", number(time));
+		json_object_set_new(j, "pid", json_integer(pid));
+		json_object_set_new(j, "tid", json_integer(tid));
+		json_object_set_new(j, "name", name_at(line));
+		json_object_set_new(j, "kind", text(kind));
+		json_object_set_new(j, "number", number(number_of));
+		json_object_set_new(j, "bytes", number(size));
+		json_object_set_new(j, "what", text(what));
+		json_object_set_new(j, "place", text(place));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *windows(const char *at, uint64_t page)
+{
+	json_t *list = json_array();
+	char line[256];
+	uint64_t v[5];
+
+	while ((at = next_line(at, "pressure", line, sizeof(line)))) {
+		json_t *j;
+
+		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &v[0], &v[1], &v[2], &v[3], &v[4]) != 5)
+			continue;
+		j = json_object();
+		json_object_set_new(j, "begin_ns", number(v[0]));
+		json_object_set_new(j, "end_ns", number(v[1]));
+		json_object_set_new(j, "keep_free_bytes", number(v[2] * page));
+		json_object_set_new(j, "taken_bytes", number(v[3] * page));
+		json_object_set_new(j, "least_free_bytes", number(v[4] * page));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *score(const char *line, uint64_t page)
+{
+	json_t *j;
+	int64_t points;
+	uint64_t rss, swap, tables;
+	int pid, adj;
+
+	if (sscanf(line, "%d %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %d", &pid, &points, &rss, &swap, &tables, &adj) != 6)
+		return NULL;
+	j = json_object();
+	json_object_set_new(j, "pid", json_integer(pid));
+	json_object_set_new(j, "name", name_at(line));
+	json_object_set_new(j, "points", json_integer(points));
+	json_object_set_new(j, "rss_bytes", number(rss * page));
+	json_object_set_new(j, "swap_bytes", number(swap * page));
+	json_object_set_new(j, "page_table_bytes", number(tables * page));
+	json_object_set_new(j, "oom_score_adj", json_integer(adj));
+	return j;
+}
+
+static json_t *one_kill(const char *line, uint64_t page)
+{
+	static const char *const held[] = {"virtual_bytes", "anon_bytes", "file_bytes", "shmem_bytes", "swap_bytes", "page_table_bytes"};
+	json_t *j;
+	uint64_t failed, chosen, freed, v[6];
+	int64_t frames;
+	char scope[16];
+	int pid, adj;
+
+	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %d %15s %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %" SCNu64 " %" SCNu64 " %d", &failed, &chosen, &freed, &pid, scope, &frames, &v[0], &v[1], &v[2], &v[3], &v[4],
+		   &v[5], &adj) != 13)
+		return NULL;
+	j = json_object();
+	json_object_set_new(j, "pid", json_integer(pid));
+	json_object_set_new(j, "name", name_at(line));
+	json_object_set_new(j, "scope", text(scope));
+	json_object_set_new(j, "first_failed_ns", number(failed));
+	json_object_set_new(j, "chosen_ns", number(chosen));
+	json_object_set_new(j, "freed_ns", number(freed));
+	json_object_set_new(j, "freed_bytes", number(frames > 0 ? (uint64_t)frames * page : 0));
+	for (int i = 0; i < 6; i++)
+		json_object_set_new(j, held[i], number(v[i] * page));
+	json_object_set_new(j, "oom_score_adj", json_integer(adj));
+	json_object_set_new(j, "scores", json_array());
+	return j;
+}
+
+/* "oom ..." lines, each followed by its table of scores. */
+static json_t *oom_kills(const char *at, uint64_t page)
+{
+	json_t *list = json_array(), *last = NULL, *j;
+
+	while (at && *at) {
+		size_t n = strcspn(at, "\n");
+		char line[512];
+
+		snprintf(line, sizeof(line), "%.*s", (int)n, at);
+		at += n + (at[n] == '\n');
+		if (!strncmp(line, "oom ", 4) && (j = one_kill(line + 4, page))) {
+			json_array_append_new(list, j);
+			last = j;
+		} else if (!strncmp(line, "score ", 6) && last && (j = score(line + 6, page))) {
+			json_array_append_new(json_object_get(last, "scores"), j);
+		}
+	}
+	return list;
+}
+
+json_t *trouble_json(const char *events)
+{
+	const uint64_t page = 4096;
+	json_t *j = json_object();
+	char line[160], spec[80];
+	uint64_t seen, made;
+
+	if (next_line(events, "failures", line, sizeof(line)) &&
+	    sscanf(line, "%79s %" SCNu64 " %" SCNu64, spec, &seen, &made) == 3) {
+		json_object_set_new(j, "fail_alloc", text(spec));
+		json_object_set_new(j, "requests_seen", number(seen));
+		json_object_set_new(j, "injected_total", number(made));
+	}
+	json_object_set_new(j, "injected", injected(events));
+	json_object_set_new(j, "pressure_windows", windows(events, page));
+	json_object_set_new(j, "oom_kills", oom_kills(events, page));
+	return j;
+}
+
+/* ---- a few lines ---- */
+
+static uint64_t num(json_t *o, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(o, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static const char *str(json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+static double mib(json_t *o, const char *key)
+{
+	return (double)num(o, key) / (1 << 20);
+}
+
+static void kill_text(FILE *to, json_t *k)
+{
+	json_t *scores = json_object_get(k, "scores");
+	uint64_t begin = num(k, "first_failed_ns") ? num(k, "first_failed_ns") : num(k, "chosen_ns");
+
+	fprintf(to, "OOM (%.10s) at %.2f s: killed %.20s[%d], freed %.1f MiB", str(k, "scope"), (double)num(k, "chosen_ns") / 1e9,
+		str(k, "name"), (int)num(k, "pid"), mib(k, "freed_bytes"));
+	if (num(k, "freed_ns") > begin)
+		fprintf(to, ", %.0f ms after the first reclaim in vain", (double)(num(k, "freed_ns") - begin) / 1e6);
+	fputs("\n  scores:", to);
+	for (size_t i = 0; i < json_array_size(scores) && i < 3; i++) {
+		json_t *s = json_array_get(scores, i);
+
+		fprintf(to, "%s %.20s[%d] %" PRIu64 " (rss %.1f MiB, adj %d)", i ? " ·" : "", str(s, "name"), (int)num(s, "pid"),
+			num(s, "points"), mib(s, "rss_bytes"), (int)json_integer_value(json_object_get(s, "oom_score_adj")));
+	}
+	fputc('\n', to);
+}
+
+static void injected_text(FILE *to, json_t *trouble)
+{
+	json_t *list = json_object_get(trouble, "injected"), *first = json_array_get(list, 0);
+
+	if (!*str(trouble, "fail_alloc"))
+		return;
+	fprintf(to, "Injected (%.40s): %" PRIu64 " of %" PRIu64 " requests", str(trouble, "fail_alloc"), num(trouble, "injected_total"),
+		num(trouble, "requests_seen"));
+	if (first)
+		fprintf(to, "; first: #%" PRIu64 " %.20s (%.40s), %" PRIu64 " B, by %.20s[%d]", num(first, "number"), str(first, "what"),
+			str(first, "place"), num(first, "bytes"), str(first, "name"), (int)num(first, "pid"));
+	fputc('\n', to);
+}
+
+/* At most seven lines. */
+void trouble_text(FILE *to, json_t *trouble)
+{
+	json_t *kills = json_object_get(trouble, "oom_kills"), *windows_of = json_object_get(trouble, "pressure_windows");
+
+	for (size_t i = 0; i < json_array_size(kills) && i < 2; i++)
+		kill_text(to, json_array_get(kills, i));
+	injected_text(to, trouble);
+	for (size_t i = 0; i < json_array_size(windows_of) && i < 2; i++) {
+		json_t *w = json_array_get(windows_of, i);
+
+		fprintf(to, "Pressure from %.2f to %.2f s: %.1f MiB taken away, %.1f MiB to stay free, %.1f MiB at least were\n",
+			(double)num(w, "begin_ns") / 1e9, (double)num(w, "end_ns") / 1e9, mib(w, "taken_bytes"),
+			mib(w, "keep_free_bytes"), mib(w, "least_free_bytes"));
+	}
+}
