@@ -15,7 +15,7 @@ static bool may_write_at_once(const struct vma *v, pte_t e)
 {
 	struct page *p;
 
-	if (!(v->flags & VM_WRITE) || pte_special(e) || !pte_dirty(e))
+	if (!(v->flags & VM_WRITE) || pte_special(e) || !pte_dirty(e) || ((v->flags & VM_SOFTCLEAN) && !pte_soft_dirty(e)))
 		return false;
 	p = pfn_to_page(pte_pfn(e));
 	return (v->flags & VM_SHARED) ? !page_is_anon(p) : page_is_anon(p) && page_refs(p) == 1;

@@ -41,7 +41,7 @@ static void move_some(pte_t *from, pte_t *to, unsigned long n)
 		pte_t e = pte_read(from + i);
 
 		if (!pte_none(e))
-			pte_set(to + i, pte_xchg(from + i, (pte_t){ 0 }));
+			pte_set(to + i, pte_mksoft_dirty(pte_xchg(from + i, (pte_t){ 0 })));
 	}
 	if (a != b)
 		spin_unlock(b);

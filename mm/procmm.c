@@ -198,6 +198,8 @@ static void report_vm_flags(struct vma *v, struct text *out)
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (v->flags & names[i].flag)
 			text_printf(out, "%s ", names[i].name);
+	if (!(v->flags & VM_SOFTCLEAN))
+		text_puts(out, "sd ");
 	text_putc(out, '\n');
 }
 
@@ -248,14 +250,14 @@ int mm_report_smaps(struct mm *mm, struct text *out, bool rollup)
 #define PM_PRESENT	BIT(63)
 #define PM_SWAP_TYPE_BITS 5
 
-static u64 pagemap_entry(pte_t e, bool show_frames)
+static u64 pagemap_entry(pte_t e, bool show_frames, bool soft_dirty)
 {
-	u64 v = 0;
+	u64 v = soft_dirty || (!pte_none(e) && pte_soft_dirty(e)) ? PM_SOFT_DIRTY : 0;
 
 	if (pte_present(e)) {
 		pfn_t pfn = pte_pfn(e);
 
-		v = PM_PRESENT | (show_frames ? pfn : 0);
+		v |= PM_PRESENT | (show_frames ? pfn : 0);
 		if (!pte_special(e)) {
 			const struct page *p = pfn_to_page(pfn);
 
@@ -264,12 +266,10 @@ static u64 pagemap_entry(pte_t e, bool show_frames)
 			if (page_mapcount(p) == 1)
 				v |= PM_EXCLUSIVE;
 		}
-		if (e.v & PTE_SOFT_DIRTY)
-			v |= PM_SOFT_DIRTY;
 	} else if (pte_swap(e)) {
 		swp_entry_t s = pte_to_swp(e);
 
-		v = PM_SWAP | (show_frames ? swp_type(s) | swp_offset(s) << PM_SWAP_TYPE_BITS : 0);
+		v |= PM_SWAP | (show_frames ? swp_type(s) | swp_offset(s) << PM_SWAP_TYPE_BITS : 0);
 	}
 	return v;
 }
@@ -283,6 +283,7 @@ ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to)
 	while (done < n) {
 		vaddr_t addr = (vaddr_t)((pos + done) / sizeof(u64)) << PAGE_SHIFT;
 		unsigned count = min((n - done) / sizeof(u64), ARRAY_SIZE(chunk));
+		struct vma *v = NULL;
 		size_t moved;
 
 		if (addr >= mm->task_size || ((pos + done) / sizeof(u64)) >> (64 - PAGE_SHIFT))
@@ -290,9 +291,13 @@ ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to)
 		count = min((unsigned long)count, (mm->task_size - addr) >> PAGE_SHIFT);
 		rwsem_read_lock(&mm->mmap_lock);
 		for (unsigned i = 0; i < count; i++) {
-			pte_t *pte = pt_find(mm, addr + i * PAGE_SIZE);
+			vaddr_t at = addr + i * PAGE_SIZE;
+			pte_t *pte = pt_find(mm, at);
 
-			chunk[i] = pte ? pagemap_entry(pte_read(pte), show_frames) : 0;
+			if (!v || v->end <= at)
+				v = vma_find(mm, at);
+			chunk[i] = pagemap_entry(pte ? pte_read(pte) : (pte_t){ 0 }, show_frames,
+						 v && v->start <= at && !(v->flags & VM_SOFTCLEAN));
 		}
 		rwsem_read_unlock(&mm->mmap_lock);
 		moved = io_iter_put(to, chunk, count * sizeof(u64));
@@ -350,6 +355,44 @@ static void clear_young(struct vma *v)
 		tlb_flush_range(v->mm, v->start, v->end);
 }
 
+/* From now on the area's entries say what is written: none is writable before it has been. */
+static void clear_soft_dirty_table(pte_t *table, vaddr_t addr, vaddr_t end)
+{
+	pte_t *pte = pt_offset(table, addr, 1);
+	spinlock_t *ptl = pt_lock_of(pte);
+
+	spin_lock(ptl);
+	for (; addr < end; addr += PAGE_SIZE, pte++) {
+		pte_t e = pte_read(pte);
+
+		while (!pte_none(e) && !pte_cmpxchg(pte, e, pte_mksoft_clean(pte_present(e) ? pte_wrprotect(e) : e)))
+			e = pte_read(pte);
+	}
+	spin_unlock(ptl);
+}
+
+static void clear_soft_dirty(struct vma *v)
+{
+	vaddr_t at = v->start;
+
+	if (v->flags & VM_PFNMAP)
+		return;
+	v->flags |= VM_SOFTCLEAN;
+	vma_set_prot(v);
+	while (at < v->end) {
+		pte_t *table;
+		vaddr_t next;
+
+		at = pt_next_table(v->mm, at, v->end, &table);
+		if (!table)
+			break;
+		next = pt_next(at, v->end, 2);
+		clear_soft_dirty_table(table, at, next);
+		at = next;
+	}
+	tlb_flush_range(v->mm, v->start, v->end);
+}
+
 int mm_clear_refs(struct mm *mm, int what)
 {
 	if (what == CLEAR_HIWATER) {
@@ -358,8 +401,13 @@ int mm_clear_refs(struct mm *mm, int what)
 		mm_write_unlock(mm);
 		return 0;
 	}
-	if (what == CLEAR_SOFT_DIRTY)
-		return -EINVAL;		/* no soft-dirty tracking, as without CONFIG_MEM_SOFT_DIRTY */
+	if (what == CLEAR_SOFT_DIRTY) {
+		rwsem_write_lock(&mm->mmap_lock);
+		for (struct vma *v = vma_first(mm); v; v = vma_next(v))
+			clear_soft_dirty(v);
+		mm_write_unlock(mm);
+		return 0;
+	}
 	rwsem_read_lock(&mm->mmap_lock);
 	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
 		bool file = v->file != NULL;

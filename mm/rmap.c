@@ -314,7 +314,7 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 		swap_entry_dup(s);
 		mm_counter_add(mm, MM_SWAP, 1);
 		mm_counter_add(mm, MM_ANON, -1);
-		pte_set(pte, pte_from_swp(s));
+		pte_set(pte, pte_soft_dirty(e) ? pte_mksoft_dirty(pte_from_swp(s)) : pte_from_swp(s));
 	} else {
 		if (pte_dirty(e))
 			filemap_set_dirty(p);

@@ -231,6 +231,8 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
 		ledger_page_move(p, 0, ACCT_ANON);
 	mm_counter_add(f->mm, MM_SWAP, -1);
 	mm_counter_add(f->mm, MM_ANON, 1);
+	if (pte_soft_dirty(f->seen))
+		pte = pte_mksoft_dirty(pte);
 	if (alone)
 		pte = pte_mkwrite(pte_mkdirty(pte));
 	pte_set(f->pte, pte);

@@ -323,7 +323,7 @@ void vma_resize(struct vma *v, vaddr_t start, vaddr_t end, pgoff_t pgoff)
 void vma_set_prot(struct vma *v)
 {
 	u32 f = v->flags;
-	bool write = (f & VM_WRITE) && (f & VM_SHARED) && !vma_tracks_dirty(v);
+	bool write = (f & VM_WRITE) && (f & VM_SHARED) && !(f & VM_SOFTCLEAN) && !vma_tracks_dirty(v);
 
 	v->prot = pgprot_user(f & VM_READ, write, f & VM_EXEC);
 	if ((f & VM_WRITE) && !(f & (VM_READ | VM_EXEC)) && !write)	/* write-only: readable, as on every x86 */
@@ -388,7 +388,7 @@ void vma_key_of(const struct vma *v, struct vma_key *k)
 
 static bool vma_matches(const struct vma *v, const struct vma_key *k, pgoff_t pgoff)
 {
-	return v->flags == k->flags && v->file == k->file && v->mapping == k->mapping && v->ops == k->ops &&
+	return !((v->flags ^ k->flags) & ~VM_SOFTCLEAN) && v->file == k->file && v->mapping == k->mapping && v->ops == k->ops &&
 	       v->priv == k->priv && v->pgoff == pgoff &&
 	       (v->anon_vma == k->anon_vma || !v->anon_vma || !k->anon_vma) && v->name == k->name;
 }
@@ -400,6 +400,15 @@ static void vma_absorb(struct mm *mm, struct vma *survivor, struct vma *gone)
 		gone->ops->close(gone);
 	vma_free(gone);
 	(void)survivor;
+}
+
+/* Half of a merged area is new: all of it counts as written. */
+static void join_soft_dirty(struct vma *v, u32 flags)
+{
+	if (likely(!((v->flags ^ flags) & VM_SOFTCLEAN)))
+		return;
+	v->flags &= ~VM_SOFTCLEAN;
+	vma_set_prot(v);
 }
 
 struct vma *vma_merge(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t end, const struct vma_key *k)
@@ -432,6 +441,9 @@ struct vma *vma_merge(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t en
 			av = next->anon_vma;
 		if (!prev->anon_vma && av)
 			anon_vma_join(prev, av);
+		join_soft_dirty(prev, k->flags);
+		if (next_ok)
+			join_soft_dirty(prev, next->flags);
 		vma_resize(prev, prev->start, next_ok ? next->end : end, prev->pgoff);
 		if (cur && cur->end > end)
 			vma_resize(cur, end, cur->end, vma_pgoff(cur, end));
@@ -445,6 +457,7 @@ struct vma *vma_merge(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t en
 	if (next_ok) {
 		if (!next->anon_vma && av)
 			anon_vma_join(next, av);
+		join_soft_dirty(next, k->flags);
 		vma_resize(next, start, next->end, k->pgoff);
 		if (cur && cur->start < start)
 			vma_resize(cur, cur->start, start, cur->pgoff);

@@ -47,6 +47,7 @@ enum vma_flags {		/* values as in Linux's VmFlags where it has them */
 	VM_SYNC		= 0x800000,
 	VM_WIPEONFORK	= 0x2000000,
 	VM_DONTDUMP	= 0x4000000,
+	VM_SOFTCLEAN	= 0x8000000,	/* clear_refs cleared its soft-dirty bits: only entries tell what was written since */
 	VM_MIXEDMAP	= 0x10000000,
 	VM_HUGEPAGE	= 0x20000000,
 	VM_NOHUGEPAGE	= 0x40000000,

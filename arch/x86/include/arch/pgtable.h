@@ -9,7 +9,7 @@
  *	NX  pkey   soft   frame number   soft: special  global  huge  dirty accessed PCD PWT user write present
  *
  * PROT_NONE keeps the frame in an entry that the hardware sees as absent: present clear, global set. Everything else that
- * is neither present nor zero is a swap entry: bits 2-7 hold the type's six bits, bits 9-63 the offset.
+ * is neither present nor zero is a swap entry: bits 2-7 hold the type's six bits, bits 9-63 the offset, bit 1 soft dirty.
  *
  * arch/host uses this file as it is.
  */
@@ -36,6 +36,7 @@ typedef struct { u64 v; } pgprot_t;
 #define PTE_GLOBAL	BIT(8)
 #define PTE_SPECIAL	BIT(9)		/* no struct page behind it, or none that is counted: zero page, device memory */
 #define PTE_SOFT_DIRTY	BIT(10)
+#define PTE_SWAP_SOFT_DIRTY BIT(1)	/* of a swap entry */
 #define PTE_NX		BIT(63)
 #define PTE_FRAME	0x000ffffffffff000UL
 #define PTE_PROTNONE	PTE_GLOBAL	/* when not present */
@@ -90,8 +91,21 @@ static inline pfn_t pte_pfn(pte_t e)	{ return (e.v & PTE_FRAME) >> PAGE_SHIFT; }
 
 static inline pte_t pte_mkwrite(pte_t e)	{ return (pte_t){ e.v | PTE_WRITE }; }
 static inline pte_t pte_wrprotect(pte_t e)	{ return (pte_t){ e.v & ~PTE_WRITE }; }
-static inline pte_t pte_mkdirty(pte_t e)	{ return (pte_t){ e.v | PTE_DIRTY }; }
+static inline pte_t pte_mkdirty(pte_t e)	{ return (pte_t){ e.v | PTE_DIRTY | PTE_SOFT_DIRTY }; }
 static inline pte_t pte_mkclean(pte_t e)	{ return (pte_t){ e.v & ~PTE_DIRTY }; }
+/* Written since clear_refs last asked; a swap entry remembers it too. */
+static inline bool pte_soft_dirty(pte_t e)
+{
+	return e.v & (pte_present(e) ? PTE_SOFT_DIRTY : PTE_SWAP_SOFT_DIRTY);
+}
+static inline pte_t pte_mksoft_dirty(pte_t e)
+{
+	return (pte_t){ e.v | (pte_present(e) ? PTE_SOFT_DIRTY : PTE_SWAP_SOFT_DIRTY) };
+}
+static inline pte_t pte_mksoft_clean(pte_t e)
+{
+	return (pte_t){ e.v & ~(u64)(pte_present(e) ? PTE_SOFT_DIRTY : PTE_SWAP_SOFT_DIRTY) };
+}
 static inline pte_t pte_mkyoung(pte_t e)	{ return (pte_t){ e.v | PTE_ACCESSED }; }
 static inline pte_t pte_mkold(pte_t e)		{ return (pte_t){ e.v & ~PTE_ACCESSED }; }
 static inline pte_t pte_mkspecial(pte_t e)	{ return (pte_t){ e.v | PTE_SPECIAL }; }
