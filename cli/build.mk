@@ -12,14 +12,14 @@ $(B)/quire: $(cli_objects)
 	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ -ljansson -ldw -lelf -pthread
 
 # Everything `quire run` needs.
-command: kernel $(B)/quire $(B)/initramfs.cpio
+command: kernel $(B)/quire $(B)/initramfs.cpio $(B)/heap.so
 .DEFAULT_GOAL := command
 
 PREFIX ?= /usr/local
 install: command
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/quire $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/quire $(DESTDIR)$(PREFIX)/bin/quire
-	install -m 644 $(B)/quire.elf $(B)/initramfs.cpio $(DESTDIR)$(PREFIX)/lib/quire/
+	install -m 644 $(B)/quire.elf $(B)/initramfs.cpio $(B)/heap.so $(DESTDIR)$(PREFIX)/lib/quire/
 	install -m 644 docs/quire.1 $(DESTDIR)$(PREFIX)/share/man/man1/quire.1
 
 uninstall:

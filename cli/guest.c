@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "cli/heap.h"
 #include "cli/quire.h"
 
 #define LOG_PAUSE_NS 20000000ull     /* the log comes byte by byte: take it in gulps */
@@ -198,6 +199,9 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 	case WIRE_MODULES:
 		free(s->r->modules);
 		s->r->modules = text_of(body, h->len);
+		break;
+	case WIRE_HEAP:
+		heap_part(body, h->len);
 		break;
 	case WIRE_NOTE:
 		warn_user("%.*s", (int)h->len, body);

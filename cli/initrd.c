@@ -25,7 +25,7 @@ static void copy_file(FILE *out, const char *path)
 	fclose(in);
 }
 
-int initrd_with_extra(const char *initrd, const char *dir)
+int initrd_with_extra(const char *initrd, const char *dir, const char *heap_so)
 {
 	int fd = memfd_create("initramfs", 0); /* inherited: no close-on-exec */
 	FILE *out = fd < 0 ? NULL : fdopen(dup(fd), "w");
@@ -36,7 +36,8 @@ int initrd_with_extra(const char *initrd, const char *dir)
 	copy_file(out, initrd);
 	while (ftell(out) % 4)
 		fputc(0, out);
-	if (!cpio_add_tree(&c, dir, "") || !cpio_end(&c) || fclose(out) != 0)
-		fail("%s: cannot pack: %s", dir, strerror(errno));
+	if ((dir && !cpio_add_tree(&c, dir, "")) || (heap_so && !cpio_add_file(&c, "heap.so", 0100755, heap_so)) || !cpio_end(&c) ||
+	    fclose(out) != 0)
+		fail("%s: cannot pack: %s", dir ? dir : heap_so, strerror(errno));
 	return fd;
 }

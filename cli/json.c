@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "cli/heap.h"
 #include "cli/quire.h"
 #include "cli/stacks.h"
 
@@ -442,13 +443,15 @@ static json_t *memory(const struct ledger *l, const struct run_result *r)
 }
 
 /* What --stacks and --heap found: trees that share their frames' names. */
-static json_t *stacks(void)
+static json_t *stacks(const struct options *o)
 {
 	json_t *j = json_object(), *frames = json_array(), *trees = json_array();
-	json_t *pages = stacks_json(frames);
+	json_t *pages = stacks_json(frames), *heap = heap_json(o, frames);
 
 	if (pages)
 		json_array_append_new(trees, pages);
+	if (heap)
+		json_array_append_new(trees, heap);
 	json_object_set_new(j, "frames", frames);
 	json_object_set_new(j, "trees", trees);
 	return j;
@@ -468,10 +471,10 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "times", times(r));
 	json_object_set_new(j, "machine", machine(o, a));
 	json_object_set_new(j, "memory", r->ledger && ledger_parse(l, r->ledger_start, r->ledger) ? memory(l, r) : json_null());
-	json_object_set_new(j, "stacks", stacks());
 	if (r->modules && (modules = modules_json(o, r->modules)))
 		json_object_set_new(j, "modules", modules);
 	json_object_set_new(j, "trouble", trouble_json(r->events));
+	json_object_set_new(j, "stacks", stacks(o));
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));
 	free(l);

@@ -169,6 +169,15 @@ static const char *time_word(const struct options *o)
 	return word;
 }
 
+static const char *heap_library(void)
+{
+	const char *path = find_piece("heap.so");
+
+	if (!path)
+		fail("heap.so: not found; run make");
+	return path;
+}
+
 static void add_kernel(struct qemu_args *a, const struct options *o)
 {
 	const char *kernel = o->kernel ? o->kernel : find_piece("quire.elf");
@@ -182,8 +191,8 @@ static void add_kernel(struct qemu_args *a, const struct options *o)
 	arg(a, "-kernel");
 	arg(a, "%s", kernel);
 	arg(a, "-initrd");
-	if (o->initrd_extra)
-		arg(a, "/proc/self/fd/%d", keep(a, initrd_with_extra(initrd, o->initrd_extra)));
+	if (o->initrd_extra || o->heap)
+		arg(a, "/proc/self/fd/%d", keep(a, initrd_with_extra(initrd, o->initrd_extra, o->heap ? heap_library() : NULL)));
 	else
 		arg(a, "%s", initrd);
 	arg(a, "-append");

@@ -158,8 +158,8 @@ void qemu_build_probe(struct qemu_args *a, const char *kernel);
 void qemu_print(const struct qemu_args *a, FILE *to);
 void qemu_start(struct vm *vm, const struct qemu_args *a);
 
-/* initrd.c: a memfd with the initramfs and DIR's files appended; exits on failure. */
-int initrd_with_extra(const char *initrd, const char *dir);
+/* initrd.c: a memfd with the initramfs, DIR's files and /heap.so appended (NULL: not); exits on failure. */
+int initrd_with_extra(const char *initrd, const char *dir, const char *heap_so);
 
 /* swap.c: an unlinked file of that size with a swap header; exits on failure. */
 int swap_file(uint64_t bytes);

@@ -167,6 +167,11 @@ uint64_t object_address(struct object *o, uint64_t offset)
 	return 0;
 }
 
+uint64_t object_own_address(const struct object *o, uint64_t file_address)
+{
+	return file_address + o->bias;
+}
+
 uint64_t object_symbol(struct object *o, const char *name)
 {
 	int n = dwfl_module_getsymtab(o->module);

@@ -27,6 +27,8 @@ struct object *object_of_kernel(const char *path);
 const char *object_name(const struct object *o);
 /* Where an offset of the file, in code, is in the object's own addresses; 0: nowhere. */
 uint64_t object_address(struct object *o, uint64_t file_offset);
+/* An address as the file itself has it, in the object's own addresses. */
+uint64_t object_own_address(const struct object *o, uint64_t file_address);
 /* The address of a function by name; 0: none such. */
 uint64_t object_symbol(struct object *o, const char *name);
 /*

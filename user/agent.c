@@ -345,6 +345,8 @@ static void report_and_stop(void)
 	send_file(WIRE_EVENTS, "/proc/ledger/events");
 	if (agent.job.wanted & WANT_AUDIT)
 		send_file(WIRE_AUDIT, "/proc/ledger/audit");
+	if (agent.job.wanted & WANT_HEAP)
+		heap_send();
 	write_back(&agent.job);
 	send_message(WIRE_DONE, NULL, 0);
 	stop_machine();
@@ -433,8 +435,11 @@ int main(void)
 	err_port = open_port(PORT_STDERR);
 	send_message(WIRE_HELLO, &version, sizeof(version));
 	wait_for_job();
+	heap_library_open();
 	if (!mount_root(&agent.job))
 		stop_machine();
+	if (agent.job.wanted & WANT_HEAP)
+		heap_prepare(&agent.job);
 	start_swaps(&agent.job);
 	make_cgroup(&agent.job);
 	start_program(in_port, out_port, err_port);

@@ -82,6 +82,11 @@ bool job_add_module(struct job *job, const char *data, uint32_t len);
 bool start_modules(struct job *job); /* false: the host was told why */
 void stop_modules(const struct job *job);
 
+/* agent_heap.c: --heap */
+void heap_library_open(void);	      /* while the initramfs is still / */
+bool heap_prepare(struct job *job);   /* false: the user was told why not */
+void heap_send(void);
+
 /* agent_relay.c: one direction of one stream, without ever blocking */
 struct stream {
 	int from, to;	 /* -1: closed */

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 7u
+#define WIRE_VERSION 9u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -43,6 +43,7 @@ enum wire_type {
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
 	WIRE_MODULES,	  /* text of /proc/ledger/modules when the job's modules are unloaded */
 	WIRE_EVENTS,	  /* text of /proc/ledger/events: injected failures, pressure, OOM kills */
+	WIRE_HEAP,	  /* struct wire_heap, then a part of a file of --heap (user/heap/heap_file.h) */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
 	/* host to guest */
@@ -65,6 +66,12 @@ struct wire_exit {
 	uint64_t run_ns;	   /* from execve to exit, guest clock */
 	uint64_t user_us, system_us; /* the program and the children it waited for */
 	uint64_t max_rss_kib;
+};
+
+struct wire_heap {
+	uint32_t process; /* counts from 0 */
+	uint32_t pad;
+	uint64_t offset;
 };
 
 struct wire_winsize {
