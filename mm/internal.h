@@ -115,12 +115,20 @@ vaddr_t pt_next_table(struct mm *mm, vaddr_t addr, vaddr_t end, pte_t **table);
 
 /* ---- tearing down: zap.c ---- */
 #define GATHER_MAX	126
+#define GATHER_CHUNKS	16			/* 32 MiB between two flushes, at most */
+struct gather_chunk {
+	struct gather_chunk	*next;
+	struct page		*pages[511];
+};
 struct gather {
 	struct mm	*mm;
 	vaddr_t		start, end;		/* what must be flushed; start >= end: nothing */
 	bool		full;			/* the whole mm goes and runs nowhere: no flushes */
 	bool		alone;			/* no other CPU has it loaded: pages may go before the flush */
-	unsigned	nr;
+	unsigned	nr, room;		/* of what `into` points to */
+	struct page	**into;			/* pages[], then the youngest chunk's */
+	struct gather_chunk *chunks;		/* others use the address space: every flush interrupts them, so seldom */
+	unsigned	nr_chunks;
 	long		rss[NR_MM_COUNTERS];	/* taken away so far */
 	long		anon_unmapped, file_unmapped;
 	struct page	*tables;		/* chained by private */
@@ -133,7 +141,7 @@ enum zap_flags {
 	ZAP_COWED	= 1,	/* private copies in file areas go too */
 	ZAP_ALL		= ZAP_COWED,
 };
-void zap_range(struct gather *g, struct vma *v, vaddr_t start, vaddr_t end, unsigned flags);
+void zap_range(struct gather *g, vaddr_t start, vaddr_t end, unsigned flags);
 void zap_vma_range(struct vma *v, vaddr_t start, vaddr_t end);	/* a gather of its own */
 /* All mappings of pages [first, last] of a file; cowed: private copies too. Takes i_mmap_lock. */
 void unmap_mapping_range(struct address_space *m, pgoff_t first, pgoff_t last, bool cowed);

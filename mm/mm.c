@@ -123,7 +123,7 @@ static void exit_areas(struct mm *mm)
 		return;
 	gather_begin(&g, mm, true);
 	for (v = mm->first; v; v = v->next) {
-		zap_range(&g, v, v->start, v->end, ZAP_ALL);
+		zap_range(&g, v->start, v->end, ZAP_ALL);
 		if (v->flags & VM_ACCOUNT)
 			commit_uncharge(vma_pages(v));
 		if (v->flags & VM_LOCKED)

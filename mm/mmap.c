@@ -417,7 +417,7 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
 	for (next = v; next && next->start < end; next = next->next) {
 		if (unlikely(next->flags & VM_LOCKED))
 			munlock_pages(next, max(start, next->start), min(end, next->end));
-		zap_range(&g, next, max(start, next->start), min(end, next->end), ZAP_ALL);
+		zap_range(&g, max(start, next->start), min(end, next->end), ZAP_ALL);
 	}
 	for (; v && v->start < end; v = next) {
 		next = v->next;
@@ -430,8 +430,75 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
 	return 0;
 }
 
+/*
+ * May other threads go on faulting while [start, end), from v on, is emptied? Then the areas leave first and their pages afterwards.
+ * Anonymous areas only: an area of a file stays in the file's index until its pages are gone, for truncation to find them.
+ */
+static bool may_unmap_beside(struct mm *mm, struct vma *v, vaddr_t end)
+{
+	if (mm_is_alone(mm))
+		return false;
+	for (; v && v->start < end; v = v->next)
+		if (!vma_is_anon(v) || (v->flags & VM_LOCKED))
+			return false;
+	return true;
+}
+
+/* Areas inside [start, end), from v on, leave the tree; whole ones come back chained by next, still in their anon_vma. */
+static struct vma *detach_areas(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
+{
+	struct vma *gone = NULL, *next;
+
+	for (; v && v->start < end; v = next) {
+		vaddr_t from = max(start, v->start), to = min(end, v->end);
+
+		next = v->next;
+		uncount(mm, v, from, to);
+		if (v->start < from) {
+			vma_resize(v, v->start, from, v->pgoff);
+		} else if (v->end > to) {
+			vma_resize(v, to, v->end, vma_pgoff(v, to));
+		} else {
+			vma_remove(mm, v);
+			v->next = gone;
+			gone = v;
+		}
+	}
+	return gone;
+}
+
+/*
+ * Comes with mmap_lock held for writing, returns with it released. While it is held for reading nobody can make an area here, or remove
+ * the neighbours that keep the anon_vma of what was cut off them.
+ */
+static int unmap_beside(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
+{
+	struct vma *gone, *next;
+	vaddr_t floor, ceiling;
+	struct gather g;
+
+	if (v->end <= start)
+		v = v->next;
+	floor = v->start < start ? start : v->prev ? v->prev->end : 0;
+	gone = detach_areas(mm, v, start, end);
+	v = vma_find(mm, start);
+	ceiling = v ? v->start : 0;
+	rwsem_downgrade(&mm->mmap_lock);
+	gather_begin(&g, mm, false);
+	zap_range(&g, start, end, ZAP_ALL);
+	pt_free_range(&g, start, end, floor, ceiling);
+	gather_end(&g);
+	for (; gone; gone = next) {
+		next = gone->next;
+		vma_free(gone);
+	}
+	rwsem_read_unlock(&mm->mmap_lock);
+	return 0;
+}
+
 int mm_munmap(struct mm *mm, vaddr_t addr, size_t len)
 {
+	struct vma *v;
 	int err;
 
 	if (!page_aligned(addr) || addr > mm->task_size || len > mm->task_size - addr)
@@ -441,6 +508,9 @@ int mm_munmap(struct mm *mm, vaddr_t addr, size_t len)
 		return -EINVAL;
 	if (rwsem_write_lock_killable(&mm->mmap_lock))
 		return -EINTR;
+	v = vma_find(mm, addr);
+	if (v && v->start < addr + len && may_unmap_beside(mm, v, addr + len) && !unmap_split(mm, v, addr, addr + len))
+		return unmap_beside(mm, v, addr, addr + len);
 	err = unmap_locked(mm, addr, addr + len);
 	mm_write_unlock(mm);
 	return err;

@@ -292,10 +292,12 @@ ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to)
 		rwsem_read_lock(&mm->mmap_lock);
 		for (unsigned i = 0; i < count; i++) {
 			vaddr_t at = addr + i * PAGE_SIZE;
-			pte_t *pte = pt_find(mm, at);
+			pte_t *pte;
 
 			if (!v || v->end <= at)
 				v = vma_find(mm, at);
+			/* Between areas a table may be about to go. */
+			pte = v && v->start <= at ? pt_find(mm, at) : NULL;
 			chunk[i] = pagemap_entry(pte ? pte_read(pte) : (pte_t){ 0 }, show_frames,
 						 v && v->start <= at && !(v->flags & VM_SOFTCLEAN));
 		}

@@ -6,17 +6,23 @@
  *   full   the whole address space goes and no CPU has it loaded: nothing to flush at all.
  *   alone  nobody else can run in it meanwhile (one CPU, or its only thread is the caller): this CPU runs kernel code that
  *          does not touch the range, so pages can be freed at once and the flush waits for the end.
- *   else   clear, flush everywhere, then free, in batches of GATHER_MAX.
+ *   else   clear, flush everywhere, then free. A flush interrupts other CPUs, so a batch grows by chunks of memory, as long as there
+ *          is some, and few flushes do.
  */
 #include "swap_internal.h"
 
-
+/* Faults of other threads may go on meanwhile, and two threads may be here. */
 void mm_update_hiwater(struct mm *mm)
 {
-	unsigned long rss = mm_rss(mm);
+	unsigned long rss = mm_rss(mm), high = READ_ONCE(mm->hiwater_rss);
 
-	if (rss > mm->hiwater_rss)
-		mm->hiwater_rss = rss;
+	while (rss > high) {
+		unsigned long seen = cmpxchg(&mm->hiwater_rss, high, rss);
+
+		if (seen == high)
+			break;
+		high = seen;
+	}
 }
 
 void gather_begin(struct gather *g, struct mm *mm, bool full)
@@ -27,6 +33,10 @@ void gather_begin(struct gather *g, struct mm *mm, bool full)
 	g->full = full;
 	g->alone = full || mm_is_alone(mm);
 	g->nr = 0;
+	g->room = GATHER_MAX;
+	g->into = g->pages;
+	g->chunks = NULL;
+	g->nr_chunks = 0;
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
 		g->rss[i] = 0;
 	g->anon_unmapped = g->file_unmapped = 0;
@@ -42,29 +52,54 @@ static void flush_tlb(struct gather *g)
 	g->end = 0;
 }
 
+/* The batch is full: room for more, without a flush. */
+static bool gather_grow(struct gather *g)
+{
+	struct gather_chunk *c;
+
+	if (g->alone || g->nr_chunks == GATHER_CHUNKS)
+		return false;
+	c = kmalloc(sizeof(*c), GFP_NOWAIT | GFP_NOWARN);
+	if (!c)
+		return false;
+	c->next = g->chunks;
+	g->chunks = c;
+	g->nr_chunks++;
+	g->into = c->pages;
+	g->nr = 0;
+	g->room = ARRAY_SIZE(c->pages);
+	return true;
+}
+
+static void free_chunks(struct gather *g)
+{
+	unsigned nr = g->nr;
+
+	for (struct gather_chunk *c = g->chunks, *next; c; c = next) {
+		next = c->next;
+		page_put_bulk(c->pages, nr);
+		nr = ARRAY_SIZE(c->pages);
+		kfree(c);
+	}
+	g->chunks = NULL;
+	g->nr_chunks = 0;
+	g->into = g->pages;
+	g->nr = g->room = GATHER_MAX;
+}
+
 static void free_pages(struct gather *g)
 {
+	if (unlikely(g->chunks))
+		free_chunks(g);
 	if (g->nr)
 		page_put_bulk(g->pages, g->nr);
 	g->nr = 0;
 }
 
-/* Everything collected goes. No spinning lock held. */
-void gather_flush(struct gather *g)
-{
-	flush_tlb(g);
-	free_pages(g);
-	while (g->tables) {
-		struct page *p = g->tables;
-
-		g->tables = (struct page *)p->private;
-		p->private = 0;
-		pt_page_free(g->mm, p);
-	}
-}
-
 static void put_counters(struct gather *g)
 {
+	if (!g->alone)
+		mm_update_hiwater(g->mm);	/* others have added pages since */
 	for (int i = 0; i < NR_MM_COUNTERS; i++) {
 		if (g->rss[i])
 			mm_counter_add(g->mm, i, -g->rss[i]);
@@ -77,10 +112,24 @@ static void put_counters(struct gather *g)
 	g->anon_unmapped = g->file_unmapped = 0;
 }
 
+/* Everything collected goes. No spinning lock held. */
+void gather_flush(struct gather *g)
+{
+	flush_tlb(g);
+	put_counters(g);
+	free_pages(g);
+	while (g->tables) {
+		struct page *p = g->tables;
+
+		g->tables = (struct page *)p->private;
+		p->private = 0;
+		pt_page_free(g->mm, p);
+	}
+}
+
 void gather_end(struct gather *g)
 {
 	gather_flush(g);
-	put_counters(g);
 }
 
 static void zap_file_page(struct gather *g, struct page *p, pte_t e)
@@ -95,7 +144,7 @@ static void zap_file_page(struct gather *g, struct page *p, pte_t e)
 }
 
 /* One present entry is gone from the table; the caller puts the page into the batch. False: it had no counted page. */
-static inline bool zap_present(struct gather *g, struct vma *v, pte_t e, struct page **out)
+static inline bool zap_present(struct gather *g, pte_t e, struct page **out)
 {
 	struct page *p;
 
@@ -127,7 +176,7 @@ static void zap_swap_entry(struct gather *g, pte_t e)
 }
 
 /* Entries of one level-1 table, [addr, end) inside it. */
-static void zap_table(struct gather *g, struct vma *v, pte_t *table, vaddr_t addr, vaddr_t end, unsigned flags)
+static void zap_table(struct gather *g, pte_t *table, vaddr_t addr, vaddr_t end, unsigned flags)
 {
 	pte_t *pte = pt_offset(table, addr, 1);
 	spinlock_t *ptl = pt_lock_of(pte);
@@ -156,10 +205,10 @@ static void zap_table(struct gather *g, struct vma *v, pte_t *table, vaddr_t add
 			e = pte_xchg(pte, (pte_t){ 0 });
 		if (first == ~0UL)
 			first = addr;
-		if (!zap_present(g, v, e, &p))
+		if (!zap_present(g, e, &p))
 			continue;
-		g->pages[g->nr++] = p;
-		if (unlikely(g->nr == GATHER_MAX)) {
+		g->into[g->nr++] = p;
+		if (unlikely(g->nr == g->room) && !gather_grow(g)) {
 			gather_note(g, first);
 			gather_note(g, addr);
 			if (g->alone) {
@@ -179,10 +228,10 @@ static void zap_table(struct gather *g, struct vma *v, pte_t *table, vaddr_t add
 }
 
 /*
- * Remove the mappings of [start, end), which lies in v. mmap_lock held (reading is enough: madvise), or the file's
+ * Remove the mappings of [start, end). mmap_lock held (reading is enough: madvise), or the file's
  * i_mmap_lock (truncate).
  */
-void zap_range(struct gather *g, struct vma *v, vaddr_t start, vaddr_t end, unsigned flags)
+void zap_range(struct gather *g, vaddr_t start, vaddr_t end, unsigned flags)
 {
 	while (start < end) {
 		pte_t *table;
@@ -192,7 +241,7 @@ void zap_range(struct gather *g, struct vma *v, vaddr_t start, vaddr_t end, unsi
 		if (!table)
 			break;
 		next = pt_next(start, end, 2);
-		zap_table(g, v, table, start, next, flags);
+		zap_table(g, table, start, next, flags);
 		start = next;
 	}
 }
@@ -202,7 +251,7 @@ void zap_vma_range(struct vma *v, vaddr_t start, vaddr_t end)
 	struct gather g;
 
 	gather_begin(&g, v->mm, false);
-	zap_range(&g, v, start, end, ZAP_ALL);
+	zap_range(&g, start, end, ZAP_ALL);
 	gather_end(&g);
 }
 
@@ -220,7 +269,7 @@ static bool unmap_one(struct vma *v, void *arg)
 	struct gather g;
 
 	gather_begin(&g, v->mm, false);
-	zap_range(&g, v, v->start + ((first - v->pgoff) << PAGE_SHIFT),
+	zap_range(&g, v->start + ((first - v->pgoff) << PAGE_SHIFT),
 		  v->start + ((last - v->pgoff + 1) << PAGE_SHIFT), w->cowed ? ZAP_COWED : 0);
 	gather_end(&g);
 	return true;
