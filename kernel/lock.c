@@ -17,12 +17,18 @@
 #include <kernel/task.h>
 #include "lock_debug.h"
 
-/* Interrupts stay on while we spin, so the holder's TLB flush requests are answered. */
+/*
+ * Interrupts stay on while we spin, so the holder's TLB flush requests are answered. Most locks are held for a few dozen instructions:
+ * look that often before the first PAUSE, which leaves the translated code in an emulator and costs hundreds of them.
+ */
 void spin_lock_contended(spinlock_t *l)
 {
+	unsigned looks = 0;
+
 	do {
 		while (READ_ONCE(l->locked))
-			cpu_relax();
+			if (++looks > 64)
+				cpu_relax();
 	} while (__atomic_exchange_n(&l->locked, 1, __ATOMIC_ACQUIRE));
 }
 
