@@ -96,13 +96,12 @@ static void end_with(enum run_end end)
 		session.r->end = end;
 }
 
-static char *text_of(const char *body, size_t len)
+static void keep_text(char **to, const char *body, size_t len)
 {
-	char *t = must_alloc(malloc(len + 1));
-
-	memcpy(t, body, len);
-	t[len] = 0;
-	return t;
+	free(*to);
+	*to = must_alloc(malloc(len + 1));
+	memcpy(*to, body, len);
+	(*to)[len] = 0;
 }
 
 static void on_exit_message(const char *body, size_t len)
@@ -177,28 +176,28 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 		on_exit_message(body, h->len);
 		break;
 	case WIRE_LEDGER_START:
-		free(s->r->ledger_start);
-		s->r->ledger_start = text_of(body, h->len);
+		keep_text(&s->r->ledger_start, body, h->len);
 		break;
 	case WIRE_LEDGER:
-		free(s->r->ledger);
-		s->r->ledger = text_of(body, h->len);
+		keep_text(&s->r->ledger, body, h->len);
 		break;
 	case WIRE_TIMELINE:
-		free(s->r->timeline);
-		s->r->timeline = text_of(body, h->len);
+		keep_text(&s->r->timeline, body, h->len);
+		break;
+	case WIRE_PROCESSES:
+		keep_text(&s->r->processes, body, h->len);
+		break;
+	case WIRE_FILES:
+		keep_text(&s->r->files, body, h->len);
 		break;
 	case WIRE_EVENTS:
-		free(s->r->events);
-		s->r->events = text_of(body, h->len);
+		keep_text(&s->r->events, body, h->len);
 		break;
 	case WIRE_AUDIT:
-		free(s->r->audit);
-		s->r->audit = text_of(body, h->len);
+		keep_text(&s->r->audit, body, h->len);
 		break;
 	case WIRE_MODULES:
-		free(s->r->modules);
-		s->r->modules = text_of(body, h->len);
+		keep_text(&s->r->modules, body, h->len);
 		break;
 	case WIRE_HEAP:
 		heap_part(body, h->len);

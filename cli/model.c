@@ -147,6 +147,15 @@ static struct rep_part *load_parts(struct report *r, json_t *list, size_t *n)
 	return p;
 }
 
+/* The largest first, what has no name of its own last. */
+static int by_share(const void *a, const void *b)
+{
+	const struct rep_part *x = a, *y = b;
+	int rest = !strcmp(x->name, "others") - !strcmp(y->name, "others");
+
+	return rest ? rest : x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : strcmp(x->name, y->name);
+}
+
 static int by_charged(const void *a, const void *b)
 {
 	const struct rep_process *x = a, *y = b;
@@ -170,6 +179,7 @@ static void load_processes(struct report *r, json_t *list)
 					  .uss = get_number(j, "uss_bytes"), .swap = get_number(j, "swap_bytes"),
 					  .tables = get_number(j, "page_table_bytes"), .kernel = get_number(j, "kernel_bytes")};
 		p->maps = load_parts(r, json_object_get(j, "mappings"), &p->nr_maps);
+		qsort(p->maps, p->nr_maps, sizeof(*p->maps), by_share);
 	}
 	qsort(r->processes, r->nr_processes, sizeof(*r->processes), by_charged);
 }

@@ -271,6 +271,13 @@ static void print_closing(FILE *to, const struct report *r)
 
 /* ---- who ---- */
 
+static const char *short_path(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 static void process_name(const struct rep_process *p, char out[80])
 {
 	snprintf(out, 80, "%.60s[%d]", p->name, p->pid);
@@ -282,7 +289,7 @@ static void print_mappings(FILE *to, const struct rep_process *p)
 	uint64_t rest = 0;
 	size_t i = 0;
 
-	for (; i < p->nr_maps && list_add(&l, p->maps[i].name, p->maps[i].bytes, true); i++)
+	for (; i < p->nr_maps && strcmp(p->maps[i].name, "others") && list_add(&l, short_path(p->maps[i].name), p->maps[i].bytes, true); i++)
 		;
 	for (size_t k = i; k < p->nr_maps; k++)
 		rest += p->maps[k].bytes;
@@ -355,13 +362,6 @@ static void print_parts(FILE *to, const char *title, const struct rep_part *p, s
 	for (size_t i = 0; i < n && list_add(&l, p[i].name, p[i].bytes, false); i++)
 		;
 	list_end(&l, 0, 0);
-}
-
-static const char *short_path(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
 }
 
 static void print_files(FILE *to, const struct report *r, bool memory)

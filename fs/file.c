@@ -16,6 +16,25 @@ void file_cache_init(void)
 	file_cache = slab_cache_create("filp", sizeof(struct file), 0, SLAB_PANIC, NULL);
 }
 
+struct open_visit {
+	void	(*fn)(struct file *f, void *arg);
+	void	*arg;
+};
+
+static void visit_open(void *obj, void *arg)
+{
+	struct open_visit *v = arg;
+
+	v->fn(obj, v->arg);
+}
+
+void file_for_each_open(void (*fn)(struct file *f, void *arg), void *arg)
+{
+	struct open_visit v = { fn, arg };
+
+	slab_for_each_object(file_cache, visit_open, &v);
+}
+
 struct file *file_alloc(u32 flags)
 {
 	struct file *f = slab_alloc(file_cache, GFP_KERNEL | GFP_ZERO);

@@ -83,6 +83,10 @@ bool path_noexec(const struct path *p);
 bool path_nodev(const struct path *p);
 int sb_count_mounts(struct super_block *sb);
 void sb_sync_all(bool wait);
+/* Each file system, with a reference, outside all locks. */
+void sb_for_each(void (*fn)(struct super_block *sb, void *arg), void *arg);
+char *dentry_path_anywhere(struct dentry *d, char *buf, size_t n);
+void file_for_each_open(void (*fn)(struct file *f, void *arg), void *arg);	/* under a spinlock; f is borrowed, refs may be 0 */
 struct mount *mount_of_anon(void);
 struct super_block *anon_sb(void);
 int file_open_anon_inode(const char *name, struct inode *i, const struct file_ops *ops, void *priv, u32 flags, struct file **out) must_check;

@@ -31,6 +31,13 @@ void file_path_text(struct file *f, struct text *out)
 	kfree(buf);
 }
 
+const char *file_path_name(struct file *f, char *buf, size_t n)
+{
+	const char *s = path_name(&f->path, current->fs ? &current->fs->root : NULL, buf, n);
+
+	return s ? s : "";
+}
+
 void file_dev_inode(struct file *f, u32 *major, u32 *minor, u64 *ino)
 {
 	struct stat_k st;

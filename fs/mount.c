@@ -814,6 +814,28 @@ char *path_name(const struct path *p, const struct path *root, char *buf, size_t
 	return path_name_common(p, root, buf, n, NULL);
 }
 
+/* The name by which a cached file can be seen, through whichever mount shows it; else from the root of its own file system. */
+char *dentry_path_anywhere(struct dentry *d, char *buf, size_t n)
+{
+	struct path p = { NULL, d };
+	struct mount *m;
+	char *s = buf + n;
+	bool reached, fits = prepend(&s, buf, "", 1);
+
+	spin_lock(&dcache_lock);
+	list_for_each(m, &all_mounts, all_link)
+		if (m->sb == d->sb && m->root == d->sb->root)
+			p.mnt = m;
+	if (d->flags & DCACHE_UNLINKED && d->parent != d)
+		fits = fits && prepend(&s, buf, " (deleted)", 10);
+	if (p.mnt || d->parent == d)
+		fits = fits && prepend_path(&p, NULL, &s, buf, &reached);
+	for (; !p.mnt && fits && d->parent != d; d = d->parent)
+		fits = prepend(&s, buf, d->name.name, d->name.len) && prepend(&s, buf, "/", 1);
+	spin_unlock(&dcache_lock);
+	return fits ? s : NULL;
+}
+
 SYSCALL(getcwd, char __user *ubuf, unsigned long size)
 {
 	struct path cwd, root;

@@ -105,6 +105,26 @@ void sb_put(struct super_block *sb)
 	kfree(sb);
 }
 
+void sb_for_each(void (*fn)(struct super_block *sb, void *arg), void *arg)
+{
+	struct super_block *sb, *prev = NULL;
+
+	spin_lock(&sbs_lock);
+	list_for_each(sb, &sbs, link) {
+		if (!atomic_inc_not_zero(&sb->refs))
+			continue;
+		spin_unlock(&sbs_lock);
+		fn(sb, arg);
+		if (prev)
+			sb_put(prev);
+		prev = sb;
+		spin_lock(&sbs_lock);
+	}
+	spin_unlock(&sbs_lock);
+	if (prev)
+		sb_put(prev);
+}
+
 /* sync(2): the file systems' own state; the page cache has been written by the caller. */
 void sb_sync_all(bool wait)
 {

@@ -158,6 +158,7 @@ static void mm_end(struct mm *mm)
 
 	mm_unload_everywhere(mm);
 	rwsem_write_lock(&mm->mmap_lock);
+	ledger_note_process(mm);
 	exit_areas(mm);
 	mm->total_vm = mm->locked_vm = 0;
 	rwsem_write_unlock(&mm->mmap_lock);

@@ -407,6 +407,7 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
 
 	if (!v || v->start >= end)
 		return 0;
+	ledger_note_process(mm);
 	err = unmap_split(mm, v, start, end);
 	if (err)
 		return err;

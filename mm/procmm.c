@@ -150,6 +150,18 @@ static void smaps_area(struct smaps *s, struct vma *v)
 	}
 }
 
+void mm_for_each_area(struct mm *mm, void (*fn)(void *arg, struct vma *v, const char *name, const struct mm_area_sum *s), void *arg)
+{
+	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
+		struct mm_area_sum sum;
+		struct smaps s = { 0 };
+
+		smaps_area(&s, v);
+		sum = (struct mm_area_sum){ s.rss, s.pss >> PSS_SHIFT, s.private_clean + s.private_dirty, s.anonymous, s.swap };
+		fn(arg, v, v->file && !(v->ops && v->ops->name) ? NULL : area_name(v), &sum);
+	}
+}
+
 static void kb_line(struct text *out, const char *name, u64 bytes)
 {
 	text_printf(out, "%-16s%8llu kB\n", name, (unsigned long long)(bytes >> 10));

@@ -250,6 +250,7 @@ void zap_vma_range(struct vma *v, vaddr_t start, vaddr_t end)
 {
 	struct gather g;
 
+	ledger_note_process(v->mm);
 	gather_begin(&g, v->mm, false);
 	zap_range(&g, start, end, ZAP_ALL);
 	gather_end(&g);

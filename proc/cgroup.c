@@ -71,6 +71,8 @@ int cgroup_attach(int pid, struct memcg *m)
 		change_owner(p, m, owner);
 	}
 	spin_unlock(&tasklist_lock);
+	if (old != owner)
+		ledger_process_moves(old, owner);
 	ledger_owner_release(old);
 	task_put(t);
 	return err;

@@ -317,6 +317,8 @@ noreturn void task_exit(int code)
 	}
 	exit_mm(t);
 	exit_files(t);
+	if (last)
+		ledger_process_ends(p->owner);
 	if (last && p->session_leader)
 		process_session_leader_exit();
 	exit_notify(t);

@@ -263,6 +263,8 @@ static int copy_task(const struct fork_args *a, struct task **out)
 	if (err)
 		goto free_task;
 	current->owner = mine;
+	if (!(a->flags & CLONE_THREAD))
+		ledger_process_begins(t->owner, mine);
 	*out = t;
 	return 0;
 free_task:

@@ -343,6 +343,10 @@ static void report_and_stop(void)
 	if (agent.job.wanted & WANT_TIMELINE)
 		send_file(WIRE_TIMELINE, "/proc/ledger/timeline");
 	send_file(WIRE_EVENTS, "/proc/ledger/events");
+	if (agent.job.wanted & WANT_TIMELINE)
+		send_file(WIRE_PROCESSES, "/proc/ledger/processes");
+	if (agent.job.wanted & WANT_LEDGER)
+		send_file(WIRE_FILES, "/proc/ledger/files");
 	if (agent.job.wanted & WANT_AUDIT)
 		send_file(WIRE_AUDIT, "/proc/ledger/audit");
 	if (agent.job.wanted & WANT_HEAP)

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 9u
+#define WIRE_VERSION 10u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -44,6 +44,8 @@ enum wire_type {
 	WIRE_MODULES,	  /* text of /proc/ledger/modules when the job's modules are unloaded */
 	WIRE_EVENTS,	  /* text of /proc/ledger/events: injected failures, pressure, OOM kills */
 	WIRE_HEAP,	  /* struct wire_heap, then a part of a file of --heap (user/heap/heap_file.h) */
+	WIRE_PROCESSES,	  /* text of /proc/ledger/processes */
+	WIRE_FILES,	  /* text of /proc/ledger/files */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
 	/* host to guest */

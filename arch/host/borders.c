@@ -96,6 +96,11 @@ void file_path_text(struct file *f, struct text *out)
 	text_puts(out, "/host/file");
 }
 
+const char *file_path_name(struct file *f, char *buf, size_t n)
+{
+	return "/host/file";
+}
+
 void file_dev_inode(struct file *f, u32 *major, u32 *minor, u64 *ino)
 {
 	*major = *minor = 0;

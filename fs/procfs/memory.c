@@ -312,6 +312,16 @@ static ssize_t stream_write(const char *buf, size_t n, void *arg)
 	return err ? err : (ssize_t)n;
 }
 
+static int processes_show(struct text *out, void *arg)
+{
+	return ledger_processes_report(out);
+}
+
+static int files_show(struct text *out, void *arg)
+{
+	return files_report(out);
+}
+
 static int allocinfo_show(struct text *out, void *arg)
 {
 	return ledger_allocinfo(out);
@@ -353,6 +363,8 @@ static const struct proc_file memory_files[] = {
 	{ .path = "iomem", .mode = 0444, .show = iomem_show },
 	{ .path = "swaps", .mode = 0444, .show = swaps_show },
 	{ .path = "allocinfo", .mode = 0400, .show = allocinfo_show },
+	{ .path = "ledger/processes", .mode = 0444, .show = processes_show },
+	{ .path = "ledger/files", .mode = 0400, .show = files_show },
 	{ .path = "ledger/timeline", .mode = 0444, .show = timeline_show },
 	{ .path = "ledger/stream", .mode = 0600, .show = stream_show, .write = stream_write },
 	{ .path = "ledger/summary", .mode = 0644, .show = ledger_show, .write = ledger_write },

@@ -379,6 +379,7 @@ static inline struct path path_get(struct path p)
 /* An unlinked file in memory, open for reading and writing: SysV shared memory, memfd. name as /proc/PID/maps shows it. */
 int shmem_file_create(const char *name, loff_t size, u32 flags, struct file **out) must_check;
 
+int files_report(struct text *out);	/* the text of /proc/ledger/files */
 void vfs_init(void);				/* caches, rootfs (tmpfs) mounted, kernel_fs_context set up */
 int initramfs_unpack(const void *start, size_t len);	/* cpio newc, optionally gzip'ed; 0 or -errno, partial tree kept */
 extern struct fs_context kernel_fs_context;

@@ -112,6 +112,21 @@ void ledger_reset_peaks(void);
 int ledger_timeline_start(void);
 /* The text of /proc/ledger/timeline. */
 int ledger_timeline_report(struct text *out);
+/* Processes by themselves, the dead too: details.c. A timeline starts it. */
+int ledger_details_start(void);
+void ledger_process_begins(owner_t o, owner_t parent);
+void ledger_process_moves(owner_t from, owner_t to);	/* the same process pays through another owner from now on */
+void ledger_process_ends(owner_t o);
+/* The text of /proc/ledger/processes. */
+int ledger_processes_report(struct text *out);
+/* A file's pages in memory, and who most of them are charged to. */
+struct address_space;
+struct mapping_census {
+	unsigned long	pages, mapped, dirty;
+	int		owner_pid;
+	char		owner[16];
+};
+void ledger_mapping_census(struct address_space *m, struct mapping_census *out);
 /* The text of /proc/allocinfo: every call site with live bytes and calls, as Linux 6.10 prints it. */
 int ledger_allocinfo(struct text *out);
 

@@ -104,6 +104,7 @@ struct mm {
 	unsigned long		total_vm, locked_vm, data_vm, exec_vm, stack_vm;	/* [m] pages */
 	atomic_long_t		pinned_vm;
 	unsigned long		hiwater_rss, hiwater_vm;	/* exact maxima, pages */
+	unsigned long		detail_rss;	/* pages when its mappings were last counted: ledger_note_process() */
 	unsigned long		def_flags;	/* mlockall(MCL_FUTURE) */
 	vaddr_t			mmap_base;	/* top of the mmap area; searched downwards */
 	vaddr_t			task_size;
@@ -238,6 +239,17 @@ enum fault_result mm_fault(struct mm *mm, vaddr_t addr, unsigned access);	/* tak
 unsigned long mm_rss(const struct mm *mm);		/* pages */
 int mm_report_maps(struct mm *mm, struct text *out);		/* /proc/PID/maps */
 int mm_report_smaps(struct mm *mm, struct text *out, bool rollup);
+/* What is resident of each area, bytes; name is NULL for files and plain anonymous memory. mmap_lock held. */
+struct mm_area_sum { u64 rss, pss, uss, anonymous, swap; };
+void mm_for_each_area(struct mm *mm, void (*fn)(void *arg, struct vma *v, const char *name, const struct mm_area_sum *s), void *arg);
+/* mm is about to lose pages. mmap_lock held. */
+extern bool ledger_details;
+void ledger_note_process_slow(struct mm *mm);
+static inline void ledger_note_process(struct mm *mm)
+{
+	if (unlikely(ledger_details) && mm_rss(mm) > mm->detail_rss + mm->detail_rss / 16 + 16)
+		ledger_note_process_slow(mm);
+}
 ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to);	/* /proc/PID/pagemap */
 int mm_clear_refs(struct mm *mm, int what);
 unsigned long mm_committed_pages(void);			/* Committed_AS */
@@ -257,6 +269,8 @@ struct address_space *vma_file_mapping(struct file *f);
 void exe_file_release(struct file *f);			/* proc/exec.c: mm->exe_file goes; writes to it are allowed again */
 int exe_file_dup(struct file *f) must_check;		/* proc/exec.c: for a fork; a reference. 0, -ETXTBSY */
 void file_path_text(struct file *f, struct text *out);	/* as in /proc/PID/maps: " (deleted)" appended */
+/* The same in buf, which is returned with its end kept when too small; "" when there is none. */
+const char *file_path_name(struct file *f, char *buf, size_t n);
 void file_dev_inode(struct file *f, u32 *major, u32 *minor, u64 *ino);
 
 #endif

@@ -57,6 +57,8 @@ struct slab_info {
 	unsigned long	active_objects, total_objects, active_slabs, total_slabs;
 	unsigned	flags;
 };
+/* Every object in use, for reports; the cache's lock is held, so fn must not sleep or allocate. Without the ledger: none. */
+void slab_for_each_object(struct slab_cache *c, void (*fn)(void *obj, void *arg), void *arg);
 /* Iterate over the caches: index from 0; false past the last. */
 bool slab_info(unsigned index, struct slab_info *out);
 unsigned long slab_shrink_all(void);	/* give empty slabs back; pages freed */

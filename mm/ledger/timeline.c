@@ -17,6 +17,7 @@
 #include <lib/text.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
+#include "../slab/internal.h"
 #include "charge.h"
 #include "owners.h"
 #include "snapshot.h"
@@ -26,7 +27,20 @@
 #define SNAPSHOTS	512
 #define MIN_STEP	8L
 #define TOP		SNAPSHOT_TOP
+#define NR_KEPT_EVENTS	10
+#define KEPT_CACHES	48
 
+/* What else is known of the moment of a snapshot, by the same place: events so far, and frames behind each slab cache. */
+struct activity {
+	u32		events[NR_KEPT_EVENTS], caches[KEPT_CACHES];
+};
+
+static const struct { const char *name; enum vm_event event; } kept_events[NR_KEPT_EVENTS] = {
+	{ "pgfault", PGFAULT }, { "pgmajfault", PGMAJFAULT }, { "pgpgin", PGPGIN }, { "pgpgout", PGPGOUT }, { "pswpin", PSWPIN },
+	{ "pswpout", PSWPOUT }, { "pgscan", PGSCAN }, { "pgsteal", PGSTEAL }, { "allocstall", ALLOCSTALL }, { "oom_kill", OOM_KILL },
+};
+
+static struct activity *activities;	/* behind snaps, in one piece with them */
 static struct snapshot *snaps;		/* under the books' lock; NULL: no timeline */
 static unsigned nr_snaps;
 static long lowest, highest, least_step;
@@ -67,6 +81,22 @@ static void fill(struct snapshot *s)
 		top_add(s->sites, ledger_site(i)->bytes >> PAGE_SHIFT, i);
 }
 
+static void fill_activity(struct activity *a)
+{
+	memset(a, 0, sizeof(*a));
+	for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
+		a->events[i] = (u32)vm_event_read(kept_events[i].event);
+	for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
+		if (slab_caches[i])
+			a->caches[i] = (u32)(READ_ONCE(slab_caches[i]->nr_slabs) << slab_caches[i]->order);
+}
+
+static void keep(unsigned to, unsigned from)
+{
+	snaps[to] = snaps[from];
+	activities[to] = activities[from];
+}
+
 /* Half of the entries go: of each pair the one that differs less from the last kept. The first and the last stay. */
 static void thin(void)
 {
@@ -75,9 +105,9 @@ static void thin(void)
 	for (unsigned i = 1; i + 1 < nr_snaps - 1; i += 2) {
 		long last = snaps[kept - 1].used, a = snaps[i].used - last, b = snaps[i + 1].used - last;
 
-		snaps[kept++] = snaps[(a < 0 ? -a : a) >= (b < 0 ? -b : b) ? i : i + 1];
+		keep(kept++, (a < 0 ? -a : a) >= (b < 0 ? -b : b) ? i : i + 1);
 	}
-	snaps[kept++] = snaps[nr_snaps - 1];
+	keep(kept++, nr_snaps - 1);
 	nr_snaps = kept;
 	least_step *= 2;
 }
@@ -94,6 +124,7 @@ void ledger_snapshot(void)
 	highest = max(highest, b->used);
 	if (nr_snaps == SNAPSHOTS)
 		thin();
+	fill_activity(&activities[nr_snaps]);
 	fill(&snaps[nr_snaps++]);
 	stream_snapshot(&snaps[nr_snaps - 1], nr_snaps == 1 ? LS_START : LS_STEP);
 	step = max((highest - lowest) / 200, least_step);
@@ -104,14 +135,18 @@ void ledger_snapshot(void)
 int ledger_timeline_start(void)
 {
 	struct ledger_books *b = &ledger_books;
-	struct snapshot *fresh = snaps ? NULL : kvmalloc(SNAPSHOTS * sizeof(*snaps), GFP_KERNEL | GFP_NOACCOUNT);
+	struct snapshot *fresh = snaps ? NULL : kvmalloc(SNAPSHOTS * (sizeof(*snaps) + sizeof(*activities)), GFP_KERNEL | GFP_NOACCOUNT);
 
-	if (!snaps && !fresh)
+	if ((!snaps && !fresh) || ledger_details_start()) {
+		kvfree(fresh);
 		return -ENOMEM;
+	}
 	ledger_reset_peaks();
 	spin_lock(&b->lock);
-	if (!snaps)
+	if (!snaps) {
 		snaps = fresh;
+		activities = (struct activity *)(fresh + SNAPSHOTS);
+	}
 	nr_snaps = 0;
 	least_step = MIN_STEP;
 	lowest = highest = b->used;
@@ -122,7 +157,33 @@ int ledger_timeline_start(void)
 
 /* ---- the text ----------------------------------------------------------------------------------------------------- */
 
-static void print(struct text *out, const struct snapshot *s)
+static void print_activity(struct text *out, const struct activity *a)
+{
+	text_puts(out, "v");
+	for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
+		text_printf(out, " %u", a->events[i]);
+	text_puts(out, "\nk");
+	for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
+		if (slab_caches[i])
+			text_printf(out, " %u", a->caches[i]);
+	text_putc(out, '\n');
+}
+
+static void print_columns(struct text *out)
+{
+	text_puts(out, "accounts");
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		text_printf(out, " %s", ledger_account_name(a));
+	text_puts(out, "\nevents");
+	for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
+		text_printf(out, " %s", kept_events[i].name);
+	text_puts(out, "\ncaches");
+	for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
+		if (slab_caches[i])
+			text_printf(out, " %s", slab_caches[i]->name);
+}
+
+static void print(struct text *out, const struct snapshot *s, const struct activity *act)
 {
 	static const char *const kinds[] = { "machine", "process" };
 
@@ -130,6 +191,8 @@ static void print(struct text *out, const struct snapshot *s)
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		text_printf(out, " %u", s->frames[a]);
 	text_putc(out, '\n');
+	if (act)
+		print_activity(out, act);
 	for (unsigned i = 0; i < TOP && s->owners[i].frames; i++) {
 		text_printf(out, "o %s %d ", kinds[s->owners[i].id != 0], s->owners[i].pid);
 		text_puts_escaped(out, s->owners[i].name[0] ? s->owners[i].name : "?", " \t\n");
@@ -173,7 +236,8 @@ void ledger_snapshot_last(void)
 /* Printing may sleep and allocate, which moves the books: work on a copy. */
 int ledger_timeline_report(struct text *out)
 {
-	struct snapshot *copy = kvmalloc((SNAPSHOTS + 2) * sizeof(*copy), GFP_KERNEL | GFP_NOACCOUNT), peak;
+	struct snapshot *copy = kvmalloc((SNAPSHOTS + 1) * (sizeof(*copy) + sizeof(*activities)), GFP_KERNEL | GFP_NOACCOUNT), peak;
+	struct activity *acts = (struct activity *)(copy + SNAPSHOTS + 1);
 	unsigned n;
 	bool has_peak;
 
@@ -182,20 +246,21 @@ int ledger_timeline_report(struct text *out)
 	spin_lock(&ledger_books.lock);
 	n = snaps ? nr_snaps : 0;
 	memcpy(copy, snaps, n * sizeof(*copy));
+	memcpy(acts, activities, n * sizeof(*acts));
 	has_peak = n && peak_entry(&peak);
-	if (n)
+	if (n) {
+		fill_activity(&acts[n]);
 		fill(&copy[n++]);
+	}
 	spin_unlock(&ledger_books.lock);
-	text_puts(out, "accounts");
-	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
-		text_printf(out, " %s", ledger_account_name(a));
+	print_columns(out);
 	text_printf(out, "\nsnapshots %u\n", n + has_peak);
 	for (unsigned i = 0; i < n; i++) {
 		if (has_peak && peak.time <= copy[i].time) {
-			print(out, &peak);
+			print(out, &peak, &acts[i ? i - 1 : 0]);	/* counts only grow: those before are the nearest known */
 			has_peak = false;
 		}
-		print(out, &copy[i]);
+		print(out, &copy[i], &acts[i]);
 	}
 	kvfree(copy);
 	return out->cut ? -ENOMEM : 0;

@@ -493,6 +493,29 @@ void slab_for_each(struct slab_cache *c, void (*fn)(struct slab_cache *c, struct
 	spin_unlock(&c->lock);
 }
 
+struct object_visit {
+	void	(*fn)(void *obj, void *arg);
+	void	*arg;
+};
+
+static inline void visit_slab(struct slab_cache *c, struct page *s, void *arg)
+{
+	struct object_visit *v = arg;
+
+	for (unsigned i = 0; i < c->objects; i++)
+		if (*slab_tag(c, slab_object(c, s, i)))
+			v->fn(slab_object(c, s, i), v->arg);
+}
+
+void slab_for_each_object(struct slab_cache *c, void (*fn)(void *obj, void *arg), void *arg)
+{
+#ifndef NO_LEDGER
+	struct object_visit v = { fn, arg };
+
+	slab_for_each(c, visit_slab, &v);
+#endif
+}
+
 bool slab_info(unsigned index, struct slab_info *out)
 {
 	struct slab_cache *c;

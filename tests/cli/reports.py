@@ -1,0 +1,127 @@
+"""reports - what the report says of programs whose costs are known: names, processes, files, to the byte.
+
+Part of tests/cli/run, which has the helpers and runs the tests.
+"""
+import json, os, re, subprocess, tempfile
+import __main__ as t
+
+PAGE = 4096
+
+
+def run_json(program, *options, mem='256M', root=False):
+    """-> (CompletedProcess, its JSON) of a Python program in the guest."""
+    with tempfile.TemporaryDirectory() as d:
+        r = t.quire('-m', mem, *(['--root'] if root else []), *options, '--json', d + '/r.json', '--', 'python3', '-c', program)
+        t.check(os.path.exists(d + '/r.json'), r.stderr)
+        return r, json.load(open(d + '/r.json'))
+
+
+def process(j, name, nth=0):
+    return sorted((p for p in j['memory']['processes'] if p['name'] == name), key=lambda p: p['pid'])[nth]
+
+
+def mapping(p, name):
+    return sum(m['bytes'] for m in p['mappings'] if m['name'] == name)
+
+
+SHARES = '''
+import mmap, os
+shared = mmap.mmap(-1, 40 << 20)            # 40 MiB shared by parent and child
+shared[::4096] = b'x' * len(shared[::4096])
+if os.fork() == 0:
+    mine = mmap.mmap(-1, 24 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    mine[::4096] = b'y' * len(mine[::4096])
+    sum(shared[::4096])
+    r = dict(l.split(':') for l in open('/proc/self/smaps_rollup') if ':' in l and 'kB' in l)
+    print({k: int(v.split()[0]) * 1024 for k, v in r.items()})
+    os._exit(0)
+os.wait()
+'''
+
+
+def test_report_processes():
+    """A child's resident, proportional and unique sizes are what its own smaps_rollup said; its mappings add up to the first."""
+    r, j = run_json(SHARES)
+    said = eval(r.stdout)
+    child, parent = process(j, 'python3', 1), process(j, 'python3', 0)
+    t.same(child['ppid'], parent['pid'], 'parent')
+    t.same(sum(m['bytes'] for m in child['mappings']), child['rss_bytes'], 'sum of mappings')
+    for key, ours in (('Rss', 'rss_bytes'), ('Pss', 'pss_bytes')):
+        t.check(abs(said[key] - child[ours]) <= 512 << 10, key, said[key], child[ours])
+    uss = said['Private_Clean'] + said['Private_Dirty']
+    t.check(abs(uss - child['uss_bytes']) <= 512 << 10, uss, child)
+    t.check(mapping(child, 'anon mmap') >= 24 << 20, child['mappings'])
+    t.same(mapping(child, '/dev/zero (deleted)'), 40 << 20, 'the shared mapping')
+    t.check(child['uss_bytes'] < 40 << 20 < child['rss_bytes'], child)
+    t.check(parent['charged_bytes'] >= 40 << 20 and child['charged_bytes'] >= 24 << 20, parent, child)
+    t.check(child['kernel_bytes'] > 1000 and child['page_table_bytes'] >= 20 * PAGE, child)
+    t.check(parent['begin_ns'] < child['begin_ns'] < child['end_ns'] < parent['end_ns'], parent, child)
+    t.check(b'EACH AT ITS OWN PEAK' in r.stderr, r.stderr)
+
+
+def test_report_process_peak():
+    """A spike long before the end: the mappings are those of the spike."""
+    _, j = run_json('import mmap\nm = mmap.mmap(-1, 48 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n'
+                    'm[::4096] = b"x" * len(m[::4096])\nm.close()\nx = bytearray(1 << 20)')
+    p = process(j, 'python3')
+    t.check(48 << 20 <= mapping(p, 'anon mmap') <= 52 << 20, p)
+
+
+FILES = '''
+import os
+def fill(fd, pages):
+    os.write(fd, b'z' * 4096 * pages)
+memfd = os.memfd_create('hoard')
+fill(memfd, 700)
+gone = os.open('/dev/shm/gone', os.O_CREAT | os.O_RDWR)
+fill(gone, 300)
+os.unlink('/dev/shm/gone')
+kept = os.open('/dev/shm/kept', os.O_CREAT | os.O_RDWR)
+fill(kept, 200)
+data = os.open('/usr/bin/xz', os.O_RDONLY)          # read, never mapped
+while os.read(data, 1 << 20): pass
+print(os.getpid(), os.fstat(data).st_size)
+print(open('/proc/ledger/files').read())
+'''
+
+
+def test_report_files():
+    """Page cache by file, mapped or not; tmpfs, memfd and deleted files with who filled them: to the page."""
+    r, j = run_json(FILES, root=True)
+    lines = r.stdout.decode().split('\n')
+    pid, size = lines[0].split()
+    files = {}
+    for line in lines[1:]:
+        w = line.split(None, 7)
+        if w and w[0] == 'file':
+            files[w[7]] = (w[1], w[2], int(w[3]), w[6])
+    me = 'python3[%s]' % pid
+    t.same(next(v for k, v in files.items() if 'hoard' in k), ('memfd', 'deleted', 700, me), 'memfd')
+    t.same(files['/dev/shm/gone (deleted)'], ('tmpfs', 'deleted', 300, me), 'deleted file')
+    t.same(files['/dev/shm/kept'], ('tmpfs', 'linked', 200, me), 'tmpfs file')
+    kind, state, pages, _ = files['/usr/bin/xz']
+    t.same((kind, state, pages), ('cache', 'linked', (int(size) + PAGE - 1) // PAGE), 'a file that nobody maps')
+    cache = sum(v[2] for v in files.values() if v[0] == 'cache') * PAGE
+    j_files = {f['path']: f for f in j['memory']['files']}
+    t.same(j_files['/dev/shm/kept']['bytes'], 200 * PAGE, 'in the JSON')
+    t.check('/dev/shm/gone (deleted)' not in j_files, 'a file that is gone')
+    end = next(a['end_bytes'] for a in j['memory']['accounts'] if a['name'] == 'page_cache')
+    t.same(sum(f['bytes'] for f in j['memory']['files'] if f['kind'] == 'cache'), end, 'all files together')
+    t.check(0 < cache <= end, cache, end)
+
+
+def test_report_activity():
+    """Faults and slab caches over time: 2000 files opened make inode_cache grow, 20 MiB touched are 5120 faults."""
+    _, j = run_json('x = bytearray(20 << 20)\nimport os\nfor i in range(2000): open("/tmp/f%d" % i, "w").close()\nx[0] = 1')
+    tl = j['memory']['timeline']
+    faults = [row[tl['events']['columns'].index('pgfault')] for row in tl['events']['rows']]
+    t.same(faults, sorted(faults), 'counts never fall')
+    t.check(faults[-1] - faults[0] >= 5120, faults[0], faults[-1])
+    at = tl['slabs']['columns'].index('inode_cache')
+    inodes = [row[at] for row in tl['slabs']['rows']]
+    end = next(s for s in j['memory']['slabs'] if s['name'] == 'inode_cache')
+    t.same(inodes[-1], end['pages'] * PAGE, 'the last snapshot and the end')
+    t.check(inodes[-1] - inodes[0] > 2000 * 300, inodes[0], inodes[-1])
+    slab = tl['accounts'].index('slab') + 2
+    for row, caches in zip(tl['rows'], tl['slabs']['rows']):
+        t.check(sum(caches) <= row[slab] + 64 * PAGE, 'caches are part of the slab account', sum(caches), row[slab])
