@@ -90,6 +90,8 @@ void rq_update_curr(struct rq *rq, ktime_t now)
 		return;
 	}
 	t->vruntime += vruntime_of(t, delta);
+	if (unlikely(t->rt_priority))
+		rq->rt_ns += delta;
 	if (t->last_mode)
 		t->utime += delta;
 	else
@@ -125,6 +127,7 @@ static void sched_tick(struct rq *rq)
 	spin_lock(&rq->lock);
 	rq->curr->last_mode = rq->tick_user && !task_is_kthread(rq->curr);
 	rq_update_curr(rq, now);
+	rq_rt_period(rq, now);
 	if (rq->curr == rq->idle ? rq->nr_running != 0 : rq_slice_over(rq, now))
 		task_set_work(rq->curr, WORK_RESCHED);
 	if (nr_cpus > 1 && ++rq->ticks % 16 == 0)

@@ -6,6 +6,8 @@
  *             Ready tasks stand in a tree by it; the running one is in no tree.
  * INVARIANTS  F1 min_vruntime never falls, and no ready task is placed far below it: who slept long gets a small
  *             credit (SLEEPER_CREDIT), not all the time it missed.  F2 leftmost is the tree's first node.
+ *             F3 real-time tasks cannot lock up a CPU: after sched_rt_runtime_us of each sched_rt_period_us they wait until no other
+ *             task is ready or the period ends. Whoever would have to stop them may be one of the others.
  * LINUX       same weights (a step of nice is a factor of 1.25) and similar latencies; SCHED_IDLE weighs 3.
  */
 #include "sched_internal.h"
@@ -16,6 +18,8 @@
 #define LATENCY		(6 * NSEC_PER_MSEC)	/* every ready task runs once in this time … */
 #define MIN_SLICE	(750 * NSEC_PER_USEC)	/* … unless slices would get shorter than this */
 #define RR_SLICE	(100 * NSEC_PER_MSEC)
+
+int sysctl_sched_rt_period_us = 1000000, sysctl_sched_rt_runtime_us = 950000;	/* runtime -1: no limit */
 
 /* 1024 * 1.25^nice: how fast virtual time passes at each nice value, from -20. */
 static const u32 vtime_factor[40] = {
@@ -119,7 +123,7 @@ struct task *rq_pick(struct rq *rq)
 {
 	struct task *t;
 
-	if (unlikely(!list_empty(&rq->rt)))
+	if (unlikely(!list_empty(&rq->rt)) && !(rq->rt_throttled && rq->leftmost))
 		t = list_entry(rq->rt.next, struct task, rt_link);
 	else if (rq->leftmost)
 		t = rb_entry(rq->leftmost, struct task, run_node);
@@ -149,11 +153,24 @@ bool rq_better(struct rq *rq, struct task *t, struct task *than)
 {
 	if (than == rq->idle)
 		return true;
-	if (unlikely(is_rt(t) || is_rt(than)))
+	if (unlikely(is_rt(t) || is_rt(than))) {
+		if (rq->rt_throttled && !(is_rt(t) && is_rt(than)))
+			return is_rt(than);
 		return t->rt_priority > than->rt_priority;
+	}
 	if (unlikely(t->policy != than->policy && (t->policy == SCHED_IDLE || than->policy == SCHED_IDLE)))
 		return than->policy == SCHED_IDLE;
 	return t->policy != SCHED_BATCH && before(t->vruntime + WAKE_GRANULE, than->vruntime);
+}
+
+void rq_rt_period(struct rq *rq, ktime_t now)
+{
+	if (now >= rq->rt_period_end) {
+		rq->rt_period_end = now + (ktime_t)sysctl_sched_rt_period_us * NSEC_PER_USEC;
+		rq->rt_ns = 0;
+	}
+	rq->rt_throttled = sysctl_sched_rt_runtime_us >= 0 &&
+			   rq->rt_ns >= (u64)sysctl_sched_rt_runtime_us * NSEC_PER_USEC;
 }
 
 /* At the tick: has the running task had its share, with somebody waiting? */
@@ -162,7 +179,9 @@ bool rq_slice_over(struct rq *rq, ktime_t now)
 	struct task *t = rq->curr, *first;
 	s64 ran = now - (ktime_t)t->slice_start, slice;
 
-	if (unlikely(!list_empty(&rq->rt))) {
+	if (unlikely(rq->rt_throttled) && rq->leftmost && is_rt(t))
+		return true;
+	if (unlikely(!list_empty(&rq->rt)) && !(rq->rt_throttled && !is_rt(t))) {
 		struct task *rt = list_entry(rq->rt.next, struct task, rt_link);
 
 		return rt->rt_priority > t->rt_priority ||

@@ -19,6 +19,9 @@ struct rq {
 	struct rb_node	*leftmost;
 	u64		min_vruntime;	/* never falls */
 	struct list	rt;		/* ready SCHED_FIFO and RR, highest priority first */
+	u64		rt_ns;		/* that they ran in this period */
+	ktime_t		rt_period_end;
+	bool		rt_throttled;	/* they had their share of it: others go first, if there are any */
 	long		nr_unint;	/* went to uninterruptible sleep here, less those woken from it here */
 	u64		nr_switches;
 	u64		idle_ns;
@@ -55,5 +58,6 @@ void rq_update_min_vruntime(struct rq *rq);
 u64 vruntime_of(const struct task *t, u64 ns);
 bool rq_better(struct rq *rq, struct task *t, struct task *than);
 bool rq_slice_over(struct rq *rq, ktime_t now);
+void rq_rt_period(struct rq *rq, ktime_t now);		/* at the tick, before rq_slice_over() */
 
 #endif

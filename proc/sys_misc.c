@@ -100,6 +100,8 @@ static int uts_init(void)
 {
 	proc_register_all(uts_files, ARRAY_SIZE(uts_files));
 	proc_register_int("sys/kernel/pid_max", 0644, &pid_max, 301, 4194304);
+	proc_register_int("sys/kernel/sched_rt_period_us", 0644, &sysctl_sched_rt_period_us, 1, S32_MAX);
+	proc_register_int("sys/kernel/sched_rt_runtime_us", 0644, &sysctl_sched_rt_runtime_us, -1, S32_MAX);
 	proc_register_int("sys/kernel/threads-max", 0444, &pid_max, 0, 0);	/* nothing else limits them */
 	return 0;
 }

@@ -55,6 +55,7 @@ void sched_loadavg(unsigned long out[3]);	/* fixed point, 11 bits */
 void sched_task_times(struct task *t, u64 *utime, u64 *stime);
 int sched_set_policy(struct task *t, int policy, int rt_priority, int nice) must_check;	/* arguments checked by the caller */
 u64 sched_rr_interval(struct task *t);
+extern int sysctl_sched_rt_period_us, sysctl_sched_rt_runtime_us;
 
 /* border, defined by proc/: the tick found current running (its CPU-time limits and timers). No locks held. */
 void task_tick(struct task *t);

@@ -333,3 +333,40 @@ TEST(hostname_needs_root)
 	EXPECT_OK(gethostname(name, sizeof(name)));
 	EXPECT_ERR(syscall(SYS_sethostname, "x", -1), geteuid() ? EPERM : EINVAL);
 }
+
+/* A real-time loop does not take the CPU from everybody else for good: 5 % of each second are theirs. */
+TEST(realtime_leaves_time_for_others)
+{
+	volatile int *running = t_map(1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+	struct sched_param rt = { .sched_priority = 1 };
+	cpu_set_t one, old;
+	long seen = 0;
+	pid_t pid;
+
+	sched_getaffinity(0, sizeof(old), &old);
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+	pid = fork();
+	if (!pid) {
+		struct timespec t0, t;
+
+		if (sched_setscheduler(0, SCHED_FIFO, &rt))
+			_exit(errno == EPERM ? 2 : 1);
+		clock_gettime(CLOCK_MONOTONIC, &t0);
+		*running = 1;
+		do
+			clock_gettime(CLOCK_MONOTONIC, &t);
+		while (t.tv_sec - t0.tv_sec + (t.tv_nsec - t0.tv_nsec) / 1e9 < 1.8);
+		*running = 2;
+		_exit(0);
+	}
+	while (*running != 2 && !waitpid(pid, NULL, WNOHANG))
+		seen += *running == 1;
+	waitpid(pid, NULL, 0);
+	sched_setaffinity(0, sizeof(old), &old);
+	if (!*running)
+		SKIP("may not use SCHED_FIFO");
+	CHECK(seen > 0);
+	munmap((void *)running, PG);
+}
