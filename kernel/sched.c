@@ -561,6 +561,8 @@ struct task *task_alloc(void)
 	list_init(&t->rt_link);
 	list_init(&t->thread_link);
 	list_init(&t->pending_info);
+	list_init(&t->trace_link);
+	list_init(&t->tracees);
 	return t;
 }
 

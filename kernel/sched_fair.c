@@ -163,14 +163,19 @@ bool rq_better(struct rq *rq, struct task *t, struct task *than)
 	return t->policy != SCHED_BATCH && before(t->vruntime + WAKE_GRANULE, than->vruntime);
 }
 
+/* A late tick forgives nothing: the others' share begins when it is noticed that it is due. */
 void rq_rt_period(struct rq *rq, ktime_t now)
 {
-	if (now >= rq->rt_period_end) {
-		rq->rt_period_end = now + (ktime_t)sysctl_sched_rt_period_us * NSEC_PER_USEC;
+	ktime_t period = (ktime_t)sysctl_sched_rt_period_us * NSEC_PER_USEC, share = (ktime_t)sysctl_sched_rt_runtime_us * NSEC_PER_USEC;
+
+	if (!rq->rt_throttled && share >= 0 && (ktime_t)rq->rt_ns >= share) {
+		rq->rt_throttled = true;
+		rq->rt_period_end = now + max(period - share, (ktime_t)0);
+	} else if (now >= rq->rt_period_end || !rq->rt_ns) {	/* it begins when the first of them runs */
+		rq->rt_throttled = false;
 		rq->rt_ns = 0;
+		rq->rt_period_end = now + period;
 	}
-	rq->rt_throttled = sysctl_sched_rt_runtime_us >= 0 &&
-			   rq->rt_ns >= (u64)sysctl_sched_rt_runtime_us * NSEC_PER_USEC;
 }
 
 /* At the tick: has the running task had its share, with somebody waiting? */

@@ -106,6 +106,15 @@ long gup_pin(struct mm *mm, vaddr_t addr, unsigned nr, bool write, struct page *
 	return n ? (long)n : err;
 }
 
+/* Frames of RAM that an area shows without counting them (the vDSO): where addr's byte is. NULL: none. mmap_lock held. */
+static char *uncounted_byte(struct mm *mm, vaddr_t addr)
+{
+	struct vma *v = vma_at(mm, addr);
+	pte_t *pte = v && (v->flags & (VM_PFNMAP | VM_IO)) == VM_PFNMAP ? pt_find(mm, addr & PAGE_MASK) : NULL;
+
+	return pte && pte_present(pte_read(pte)) ? (char *)page_address(pfn_to_page(pte_pfn(pte_read(pte)))) + (addr & ~PAGE_MASK) : NULL;
+}
+
 ssize_t mm_access(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write, bool force)
 {
 	size_t done = 0;
@@ -116,6 +125,13 @@ ssize_t mm_access(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write
 		char *k;
 		int err = get_page_lock(mm, addr, write, force, &p);
 
+		if (err == -EFAULT && !write && (k = uncounted_byte(mm, addr))) {
+			memcpy((char *)buf + done, k, n);
+			rwsem_read_unlock(&mm->mmap_lock);
+			done += n;
+			addr += n;
+			continue;
+		}
 		if (err) {
 			rwsem_read_unlock(&mm->mmap_lock);
 			return done ? (ssize_t)done : err == -ENOMEM ? err : -EFAULT;

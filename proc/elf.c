@@ -199,7 +199,7 @@ static int elf_place(struct mm *mm, struct elf_image *img, vaddr_t lo, vaddr_t h
 		req.flags |= MAP_FIXED_NOREPLACE;
 	} else if (high) {
 		req.addr = ALIGN_DOWN(TASK_SIZE / 3 * 2, PAGE_SIZE);
-		if (sysctl_randomize_va_space)
+		if (exec_aslr())
 			req.addr += (random_u64() & (BIT(28) - 1)) << PAGE_SHIFT;
 		req.addr = ALIGN_DOWN(req.addr, align);
 		req.flags |= MAP_FIXED_NOREPLACE;
@@ -304,7 +304,7 @@ static void elf_place_brk(struct exec *e, const struct elf_image *img)
 	mm->start_data = img->data_start;
 	mm->end_data = img->data_end;
 	mm->brk = ALIGN_UP(img->brk, PAGE_SIZE);
-	if (sysctl_randomize_va_space == 2) {
+	if (exec_aslr() && sysctl_randomize_va_space == 2) {
 		/* A program in the mmap area has no room above it: its heap goes where programs with ld.so are. */
 		if (img->hdr.e_type == ET_DYN && !e->interp_base)
 			mm->brk = ALIGN_DOWN(TASK_SIZE / 3 * 2, PAGE_SIZE);

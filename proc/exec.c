@@ -15,10 +15,12 @@
 #include <kernel/printk.h>
 #include <kernel/syscall.h>
 #include <lib/string.h>
+#include <linux/personality.h>
 #include <mm/slab.h>
 #include <proc/process.h>
 
 #include "exec.h"
+#include "ptrace.h"
 
 /* ---- opening ---- */
 
@@ -196,7 +198,8 @@ static int exec_prepare_creds(struct exec *e)
 	if (!c)
 		return -ENOMEM;
 	e->cred = c;
-	if (!current->no_new_privs && !(mount_flags(e->file->path.mnt) & MS_NOSUID)) {
+	/* Under a debugger nobody gains rights that the debugger would then have. */
+	if (!current->no_new_privs && !trace_limits_exec() && !(mount_flags(e->file->path.mnt) & MS_NOSUID)) {
 		if (inode->mode & S_ISUID)
 			c->euid = inode->uid;
 		if ((inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
@@ -241,7 +244,7 @@ static void exec_set_comm(const char *path)
 static int exec_commit(struct exec *e)
 {
 	struct mm *old = current->mm;
-	int err;
+	int err, old_tid = current->tid;
 
 	err = process_exec_single();
 	if (err)
@@ -266,8 +269,18 @@ static int exec_commit(struct exec *e)
 	current->may_fail = !current->process->is_init;
 	exec_set_comm(e->path);
 	process_exec_done(e->secure);
+	if (e->secure)
+		current->process->personality &= ~ADDR_NO_RANDOMIZE;
 	arch_exec_start(current->frame, e->entry, e->sp);
+	if (unlikely(current->tracer))
+		trace_exec(old_tid);
 	return 0;
+}
+
+/* Debuggers ask for the same addresses each time. */
+bool exec_aslr(void)
+{
+	return sysctl_randomize_va_space && !(current->process->personality & ADDR_NO_RANDOMIZE);
 }
 
 /* Load e->file, following scripts, into a fresh address space. */
@@ -287,7 +300,7 @@ static int exec_load(struct exec *e)
 	if (!e->mm)
 		return -ENOMEM;
 	e->mm->owner = current->owner;
-	mm_set_layout(e->mm, task_rlimit(current, RLIMIT_STACK), sysctl_randomize_va_space != 0);
+	mm_set_layout(e->mm, task_rlimit(current, RLIMIT_STACK), exec_aslr());
 	err = elf_load(e);
 	if (!err)
 		err = vdso_map(e->mm);

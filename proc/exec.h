@@ -63,4 +63,6 @@ int vdso_map(struct mm *mm) must_check;
 /* Run a program from the kernel, with kernel strings: how process 1 starts. 0: the task's frame is the program's. */
 int kernel_execve(const char *path, const char *const *argv, const char *const *envp) must_check;
 
+bool exec_aslr(void);		/* addresses of the new program are random */
+
 #endif

@@ -306,7 +306,7 @@ int exec_build_stack(struct exec *e)
 	vaddr_t *starts;
 	int err;
 
-	if (sysctl_randomize_va_space)
+	if (exec_aslr())
 		top -= (random_u64() & STACK_RANDOM_PAGES) << PAGE_SHIFT;
 	err = mm_setup_stack(e->mm, top, e->exec_stack, &stack);
 	if (err)
@@ -315,7 +315,7 @@ int exec_build_stack(struct exec *e)
 	starts = kvmalloc((e->nr_prefix + e->argc + e->envc + e->nr_kernel_env + 1) * sizeof(*starts), GFP_KERNEL);
 	err = s.buf && starts ? 0 : -ENOMEM;
 	/* Up to 8 KiB of colouring below the top, as Linux does, so that stacks do not all share cache sets. */
-	if (sysctl_randomize_va_space)
+	if (exec_aslr())
 		top -= random_u64() & 0x1ff0;
 	if (!err)
 		err = put_strings(e, &s, top, starts);

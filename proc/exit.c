@@ -19,7 +19,7 @@
 #include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
-#include "internal.h"
+#include "ptrace.h"
 
 /* ---- what others hold on our memory ---- */
 
@@ -111,7 +111,7 @@ void notify_parent_locked(struct process *p, int si_code, int status)
 }
 
 /* [T] p is dead and its parent gets to know. Returns true when nobody will wait for it. */
-static bool notify_death(struct process *p)
+bool process_notify_death(struct process *p)
 {
 	struct sigaction_k *act;
 	bool autoreap = false;
@@ -120,7 +120,11 @@ static bool notify_death(struct process *p)
 
 	if (!p->parent)
 		return true;
-	if (p->exit_signal == SIGCHLD) {
+	if (p->leader->tracer && p->leader->tracer->process != p->parent) {
+		trace_notify_death(p->leader, code, status);	/* its turn comes first */
+		return false;
+	}
+	if (p->exit_signal == SIGCHLD && !p->leader->tracer) {
 		spin_lock(siglock(p->parent));
 		act = &p->parent->sighand->action[SIGCHLD - 1];
 		if ((unsigned long)act->handler == SIG_IGN_VALUE || (act->flags & SA_NOCLDWAIT)) {
@@ -167,7 +171,7 @@ static void reparent_children(struct process *p, struct list *reap)
 		list_move_to_end(&reaper->children, &child->sibling);
 		if (child->exit_signal > 0)
 			child->exit_signal = SIGCHLD;
-		if (child->zombie && notify_death(child)) {
+		if (child->zombie && process_notify_death(child)) {
 			process_reap_locked(child);
 			list_append(reap, &child->sibling);
 		} else if (child->pgrp != p->pgrp && child->session == p->session) {
@@ -238,7 +242,7 @@ static bool become_zombie(struct process *p, struct list *reap)
 	p->exit_code = p->flags & PF_GROUP_EXIT ? p->group_exit_code : p->leader->exit_code;
 	p->zombie = true;
 	atomic_dec(&process_memcg(p)->nr_procs);
-	autoreap = notify_death(p);
+	autoreap = process_notify_death(p);
 	if (autoreap)
 		process_reap_locked(p);
 	waitq_wake_all(&p->pidfd_waiters);
@@ -249,9 +253,12 @@ static void exit_notify(struct task *t)
 {
 	struct process *p = t->process, *child, *next;
 	struct list reap = LIST_INIT(reap);
-	bool last, autoreap = false, stopped;
+	struct trace_dead dead = { LIST_INIT(dead.threads), LIST_INIT(dead.processes) };
+	bool last, autoreap = false, stopped, traced;
 
 	spin_lock(&tasklist_lock);
+	if (!list_empty(&t->tracees))
+		trace_exit_locked(t, &dead);
 	spin_lock(siglock(p));
 	stopped = leave_group_stop(t);
 	signal_flush(&t->pending_info, &t->pending);
@@ -265,16 +272,20 @@ static void exit_notify(struct task *t)
 		autoreap = become_zombie(p, &reap);
 	else if (stopped)
 		notify_parent_locked(p, CLD_STOPPED, p->stop_code);
-	if (t != p->leader)
+	traced = t != p->leader && t->tracer;
+	if (traced)
+		trace_thread_died(t);
+	else if (t != p->leader)
 		pid_detach(t);
 	waitq_wake_all(&p->exit_waiters);
 	spin_unlock(&tasklist_lock);
+	trace_free(&dead);
 
 	list_for_each_safe(child, next, &reap, sibling) {
 		list_remove(&child->sibling);
 		process_reaped(child);
 	}
-	if (t != p->leader) {
+	if (t != p->leader && !traced) {
 		pid_free(t->tid);
 		task_put(t);
 	}
@@ -307,6 +318,8 @@ noreturn void task_exit(int code)
 	bool last;
 
 	assert(!(t->flags & TF_EXITING));
+	if (unlikely(t->tracer))
+		trace_event(PTRACE_EVENT_EXIT, p->flags & PF_GROUP_EXIT ? p->group_exit_code : code);
 	last = exit_begin(t, code);
 	if (last && p->is_init)
 		panic("Attempted to kill init! exitcode=0x%08x",
@@ -391,8 +404,11 @@ int process_exec_single(void)
 	}
 	spin_lock(&tasklist_lock);
 	old = p->leader;
-	if (old != current)
+	if (old != current) {
 		take_over_leader(p, old);
+		if (old->tracer)
+			trace_forget_locked(old);
+	}
 	spin_unlock(&tasklist_lock);
 	spin_lock(siglock(p));
 	p->exec_task = NULL;

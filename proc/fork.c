@@ -20,7 +20,7 @@
 #include <mm/memcg.h>
 #include <mm/mm.h>
 #include <mm/slab.h>
-#include "internal.h"
+#include "ptrace.h"
 
 #define CLONE_NAMESPACES (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
 			  CLONE_NEWCGROUP | CLONE_NEWTIME)
@@ -282,7 +282,7 @@ free_pid:
  * Make t visible, unless a signal came meanwhile: one to the whole group must find either no child or a complete one, so
  * the call starts over after the signal.
  */
-static int attach_task(struct task *t, const struct fork_args *a)
+static int attach_task(struct task *t, const struct fork_args *a, bool traced)
 {
 	struct process *me = current->process, *p = t->process;
 	int err = 0;
@@ -307,6 +307,8 @@ static int attach_task(struct task *t, const struct fork_args *a)
 		process_add_thread(p, t);
 		pid_attach(t);
 	}
+	if (!err)
+		trace_fork_locked(t, traced);
 	spin_unlock(&tasklist_lock);
 	return err;
 }
@@ -353,11 +355,20 @@ static int prepare_pidfd(struct task *t, const struct fork_args *a, struct file 
 	return fd;
 }
 
+/* Which PTRACE_EVENT the tracer wants of this fork; 0: none. */
+static int fork_event(const struct fork_args *a)
+{
+	int event = a->flags & CLONE_VFORK ? PTRACE_EVENT_VFORK :
+		    a->exit_signal != SIGCHLD ? PTRACE_EVENT_CLONE : PTRACE_EVENT_FORK;
+
+	return !(a->flags & CLONE_UNTRACED) && trace_event_on(current, event) ? event : 0;
+}
+
 long do_fork(const struct fork_args *a)
 {
+	int err, tid, fd = -1, event = unlikely(current->tracer) ? fork_event(a) : 0;
 	struct completion vfork_done;
 	struct file *pidfile = NULL;
-	int err, tid, fd = -1;
 	struct task *t;
 
 	err = check_flags(a);
@@ -378,7 +389,7 @@ long do_fork(const struct fork_args *a)
 			return fd;
 		}
 	}
-	err = attach_task(t, a);
+	err = attach_task(t, a, event || (a->flags & CLONE_PTRACE));
 	if (err) {
 		if (pidfile) {
 			fd_unreserve(fd);
@@ -398,8 +409,12 @@ long do_fork(const struct fork_args *a)
 		task_get(t);
 	}
 	task_wake_new(t);
-	if (a->flags & CLONE_VFORK)
+	if (unlikely(event))
+		trace_event(event, tid);
+	if (a->flags & CLONE_VFORK) {
 		wait_for_vfork(t, &vfork_done);
+		trace_event(PTRACE_EVENT_VFORK_DONE, tid);
+	}
 	return tid;
 }
 

@@ -38,6 +38,7 @@ long do_fork(const struct fork_args *args);
 noreturn void process_exit_group(int code);		/* code: wait status */
 void process_reap_locked(struct process *p);		/* [T] a zombie leaves the table; the caller then calls process_reaped() */
 void process_reaped(struct process *p);			/* after unlocking */
+bool process_notify_death(struct process *p);		/* [T] a zombie's tracer or parent is told. True: nobody will wait for it */
 void notify_parent_locked(struct process *p, int si_code, int status);	/* [T] CLD_*: SIGCHLD, and wait4 wakes */
 
 /* ---- signal.c ---- */

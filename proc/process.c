@@ -196,16 +196,27 @@ struct mm *task_get_mm(struct task *t)
 	return mm;
 }
 
-int task_may_access(struct task *t)
+static int may_access_as(struct task *t, u32 uid, u32 gid)
 {
-	const struct cred *me = current->cred, *c = t->cred;
+	const struct cred *c = t->cred;
 
 	if (t->process == current->process || capable(CAP_SYS_PTRACE))
 		return 0;
-	if (me->fsuid != c->euid || me->fsuid != c->suid || me->fsuid != c->uid ||
-	    me->fsgid != c->egid || me->fsgid != c->sgid || me->fsgid != c->gid)
+	if (uid != c->euid || uid != c->suid || uid != c->uid || gid != c->egid || gid != c->sgid || gid != c->gid)
 		return -EPERM;
 	return t->process->dumpable == 1 ? 0 : -EPERM;
+}
+
+int task_may_access(struct task *t)
+{
+	return may_access_as(t, current->cred->fsuid, current->cred->fsgid);
+}
+
+int task_may_trace(struct task *t)
+{
+	if (t->cred->cap_permitted & ~current->cred->cap_permitted && !capable(CAP_SYS_PTRACE))
+		return -EPERM;
+	return may_access_as(t, current->cred->uid, current->cred->gid);
 }
 
 int task_may_signal(struct task *t, int sig)

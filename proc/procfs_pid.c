@@ -26,7 +26,7 @@
 
 /* What several files show of a process, read under one lock. */
 struct process_view {
-	int	pid, ppid, pgrp, session, nr_threads;
+	int	pid, ppid, pgrp, session, nr_threads, tracer;
 	u32	tty_nr;
 	int	tty_pgrp;
 	u64	pending, shared_pending, blocked, ignored, caught;
@@ -60,6 +60,7 @@ static void view_read(struct task *t, struct process_view *v)
 	v->pgrp = p->pgrp;
 	v->session = p->session;
 	v->nr_threads = p->nr_threads;
+	v->tracer = t->tracer ? t->tracer->tid : 0;
 	v->tty_nr = p->tty ? tty_device_number(p->tty) : 0;
 	v->tty_pgrp = p->tty ? tty_foreground_group(p->tty) : -1;
 	if (p->sighand) {
@@ -247,7 +248,7 @@ static int show_status(struct text *out, struct task *t)
 	text_printf(out, "Name:\t%s\n", t->comm);
 	text_printf(out, "Umask:\t%04o\n", t->fs ? t->fs->umask : 022);
 	text_printf(out, "State:\t%s\n", state_name(state_letter(t)));
-	text_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", v.pid, t->tid, v.ppid);
+	text_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", v.pid, t->tid, v.ppid, v.tracer);
 	status_ids(out, c);
 	text_printf(out, "FDSize:\t%u\n", t->files ? files_table_size(t->files) : 0);
 	text_puts(out, "Groups:\t");

@@ -22,7 +22,7 @@
 #include <linux/capability.h>
 #include <mm/slab.h>
 #include <mm/uaccess.h>
-#include "internal.h"
+#include "ptrace.h"
 
 static struct slab_cache *sigqueue_cache;
 
@@ -40,7 +40,7 @@ bool signal_default_ignored(int sig)
 
 static bool has_deliverable(struct task *t)
 {
-	return ((t->pending | t->process->pending) & ~t->blocked) || t->stop_pending ||
+	return ((t->pending | t->process->pending) & ~t->blocked) || t->stop_pending || (t->trace_flags & TRACE_TRAP) ||
 	       (t->process->flags & PF_NOTIFY_CONT) || (t->process->exec_task && t->process->exec_task != t);
 }
 
@@ -67,7 +67,7 @@ void signal_wake(struct task *t, bool fatal)
 	unsigned states = BIT(TASK_INTERRUPTIBLE);
 
 	if (fatal)
-		states |= BIT(TASK_KILLABLE) | BIT(TASK_STOPPED) | BIT(TASK_TRACED);
+		states |= BIT(TASK_KILLABLE) | BIT(TASK_STOPPED) | (t->trace_flags & TRACE_FROZEN ? 0 : BIT(TASK_TRACED));
 	task_set_work(t, WORK_SIGNAL);
 	if (!task_wake_states(t, states))
 		task_kick(t);
@@ -174,7 +174,12 @@ static void continue_process(struct process *p)
 	p->nr_stopping = 0;
 	list_for_each(t, &p->threads, thread_link) {
 		t->stop_pending = false;
-		if (t->state == TASK_STOPPED || (p->flags & PF_NOTIFY_CONT))
+		if (t->trace_flags & TRACE_SEIZED) {
+			t->trace_flags |= TRACE_TRAP;
+			if (t->trace_flags & TRACE_LISTEN)
+				task_wake_states(t, BIT(TASK_TRACED));
+		}
+		if (t->state == TASK_STOPPED || (p->flags & PF_NOTIFY_CONT) || (t->trace_flags & TRACE_TRAP))
 			task_set_work(t, WORK_SIGNAL);
 		task_wake_states(t, BIT(TASK_STOPPED));
 	}
@@ -190,6 +195,8 @@ static bool ignored_by(struct process *p, struct task *t, int sig, bool from_ker
 		return true;
 	if ((t->blocked | t->real_blocked) & SIGBIT(sig))
 		return false;		/* the handler may change before it is unblocked */
+	if (t->tracer && sig != SIGKILL)
+		return false;		/* the tracer wants to know, and may make another signal of it */
 	return handler == SIG_IGN_VALUE || (handler == SIG_DFL_VALUE && signal_default_ignored(sig));
 }
 
@@ -213,7 +220,7 @@ static bool wants(struct task *t, int sig)
 		return false;
 	if (sig == SIGKILL)
 		return true;
-	return t->state != TASK_STOPPED && (t->on_cpu || !(t->work & WORK_SIGNAL));
+	return t->state != TASK_STOPPED && t->state != TASK_TRACED && (t->on_cpu || !(t->work & WORK_SIGNAL));
 }
 
 static struct task *choose_thread(struct process *p, struct task *t, int sig, bool to_process)
@@ -257,7 +264,7 @@ static void complete(int sig, struct task *t, bool to_process)
 		return;
 	if (SIG_USER_HANDLER(p, sig) == SIG_DFL_VALUE && !signal_default_ignored(sig) &&
 	    !(SIGBIT(sig) & (SIG_KERNEL_STOP | SIG_KERNEL_CORE)) && !(p->flags & (PF_GROUP_EXIT | PF_UNKILLABLE)) &&
-	    !(target->real_blocked & SIGBIT(sig))) {
+	    !(target->real_blocked & SIGBIT(sig)) && (sig == SIGKILL || !target->tracer)) {
 		signal_group_exit_locked(p, sig);
 		if (target == current || p == current->process) {	/* group exit skips current */
 			current->pending |= SIGBIT(SIGKILL);
@@ -481,7 +488,7 @@ static void force(int sig, const struct siginfo_k *info)
 		act->handler = (void __user *)SIG_DFL_VALUE;
 		t->blocked &= ~SIGBIT(sig);
 	}
-	if ((unsigned long)act->handler == SIG_DFL_VALUE)
+	if ((unsigned long)act->handler == SIG_DFL_VALUE && !t->tracer)
 		p->flags &= ~PF_UNKILLABLE;	/* even init dies of its own faults */
 	(void)signal_queue_locked(sig, info, t, false);
 	spin_unlock(siglock(p));

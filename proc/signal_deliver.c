@@ -8,6 +8,7 @@
  *             which calls task->restart_fn). With a handler: -EINTR, unless SA_RESTART and ERESTARTSYS, or ERESTARTNOINTR.
  */
 #include <abi/errno.h>
+#include <arch/ptrace.h>
 #include <arch/signal.h>
 #include <arch/trap.h>
 #include <arch/upcalls.h>
@@ -18,7 +19,7 @@
 #include <linux/signal.h>
 #include <mm/memcg.h>
 #include <mm/uaccess.h>
-#include "internal.h"
+#include "ptrace.h"
 
 /* ---- job control ---- */
 
@@ -40,15 +41,24 @@ static void stop_self(struct task *t)
 	bool last;
 
 	t->stop_pending = false;
-	last = --p->nr_stopping <= 0;
+	last = --p->nr_stopping <= 0 && !(p->flags & PF_STOPPED);
 	if (last)
 		p->flags |= PF_STOPPED | PF_STOP_REPORT;
-	task_set_state(TASK_STOPPED);		/* under siglock: a SIGCONT from now on wakes us */
+	if (!t->tracer)
+		task_set_state(TASK_STOPPED);	/* under siglock: a SIGCONT from now on wakes us */
 	spin_unlock(siglock(p));
 	if (last) {
 		spin_lock(&tasklist_lock);
-		notify_parent_locked(p, CLD_STOPPED, p->stop_code);
+		if (p->parent && !traced_by_process(t, p->parent))
+			notify_parent_locked(p, CLD_STOPPED, p->stop_code);
 		spin_unlock(&tasklist_lock);
+	}
+	if (t->state == TASK_RUNNING) {		/* a traced one stops for its tracer, or SIGCONT was faster */
+		spin_lock(siglock(p));
+		if (t->tracer && (p->flags & PF_STOPPED || p->nr_stopping > 0))
+			trace_trap_locked();
+		signal_recalc(t);
+		return;
 	}
 	schedule();
 	task_set_state(TASK_RUNNING);
@@ -113,6 +123,8 @@ static bool handle_group_events(struct task *t)
 		return true;
 	}
 	if (p->flags & PF_GROUP_EXIT) {
+		if (t->tracer)
+			t->pending &= ~SIGBIT(SIGKILL);		/* obeyed: PTRACE_EVENT_EXIT may stop it once more */
 		spin_unlock(siglock(p));
 		current->flags |= TF_SIGNALED;
 		task_exit(p->group_exit_code);
@@ -123,6 +135,10 @@ static bool handle_group_events(struct task *t)
 	}
 	if (t->stop_pending) {
 		stop_self(t);
+		return true;
+	}
+	if (unlikely(t->trace_flags & TRACE_TRAP)) {
+		trace_trap_locked();
 		return true;
 	}
 	return false;
@@ -146,6 +162,11 @@ static int next_handled(struct siginfo_k *info, struct sigaction_k *act)
 		sig = signal_dequeue_locked(t, ~t->blocked, info);
 		if (!sig)
 			break;
+		if (unlikely(t->tracer) && sig != SIGKILL) {
+			sig = trace_signal_locked(sig, info);
+			if (!sig)
+				continue;
+		}
 		a = &p->sighand->action[sig - 1];
 		if ((unsigned long)a->handler == SIG_IGN_VALUE)
 			continue;
@@ -228,7 +249,11 @@ static void run_handler(struct trapframe *f, int sig, struct siginfo_k *info, st
 	struct task *t = current;
 	u64 mask = t->work & WORK_SIGMASK ? t->saved_blocked : t->blocked;
 
+	bool stepping = t->trace_flags & TRACE_STEP;
+
 	restart_for_handler(f, act->flags);
+	if (unlikely(stepping))
+		arch_trace_step(t, false);
 	if (t->rseq_area)
 		rseq_signal(f);
 	if (arch_signal_frame(f, sig, act, info, mask)) {
@@ -243,6 +268,8 @@ static void run_handler(struct trapframe *f, int sig, struct siginfo_k *info, st
 	}
 	task_clear_work(t, WORK_SIGMASK);
 	signal_set_blocked(t->blocked | act->mask | (act->flags & SA_NODEFER ? 0 : SIGBIT(sig)));
+	if (unlikely(stepping))
+		trace_handler_entered();
 }
 
 void signal_deliver(struct trapframe *f)
@@ -283,6 +310,8 @@ void user_return_work(struct trapframe *f)
 		irq_run_deferred();
 	if (need_resched())
 		schedule();
+	if (unlikely(work & WORK_SYSCALL_TRACE))
+		trace_syscall_exit();
 	if (work & (WORK_SIGNAL | WORK_SIGMASK))
 		signal_deliver(f);
 	if (READ_ONCE(current->work) & WORK_NOTIFY)

@@ -37,6 +37,8 @@ static int map_frames(struct mm *mm, vaddr_t addr, unsigned nr, pfn_t (*frame)(u
 	v = vma_at(mm, addr);
 	for (unsigned i = 0; i < nr && !err; i++)
 		err = remap_pfn_range(v, addr + i * PAGE_SIZE, frame(i), PAGE_SIZE, v->prot);
+	if (prot & PROT_EXEC)
+		v->flags &= ~VM_IO;	/* memory that debuggers may read, as any program text */
 	rwsem_write_unlock(&mm->mmap_lock);
 	return err;
 }

@@ -13,7 +13,7 @@
 #include <kernel/syscall.h>
 #include <lib/string.h>
 #include <mm/slab.h>
-#include "internal.h"
+#include "ptrace.h"
 
 struct wait_request {
 	int		type;			/* P_ALL, P_PID, P_PGID */
@@ -26,6 +26,7 @@ struct wait_request {
 	int		si_code, si_stat;
 	struct process_times times;
 	struct process	*reaped;		/* to be dropped after unlocking */
+	struct trace_dead dead;			/* likewise, of those that were traced */
 };
 
 static bool wait_matches(const struct wait_request *w, const struct process *c)
@@ -36,7 +37,7 @@ static bool wait_matches(const struct wait_request *w, const struct process *c)
 		return false;
 	if ((w->options & __WNOTHREAD) && c->creator_tid != current->tid)
 		return false;
-	if (!(w->options & __WALL) && (c->exit_signal != SIGCHLD) != !!(w->options & __WCLONE))
+	if (!(w->options & __WALL) && !traced_by_process(c->leader, current->process) && (c->exit_signal != SIGCHLD) != !!(w->options & __WCLONE))
 		return false;
 	return true;
 }
@@ -54,12 +55,14 @@ static bool wait_zombie(struct wait_request *w, struct process *c)
 {
 	int code = c->exit_code, sig = code & 0x7f;
 
-	if (!c->zombie || !(w->options & WEXITED))
+	if (!c->zombie || !(w->options & WEXITED) || (c->leader->tracer && !traced_by_process(c->leader, current->process)))
 		return false;
 	report(w, c, !sig ? CLD_EXITED : code & 0x80 ? CLD_DUMPED : CLD_KILLED, sig ? sig : code >> 8, code);
 	w->times = c->dead;
 	times_add(&w->times, &c->children_times);
 	if (!(w->options & WNOWAIT)) {
+		if (c->leader->tracer)
+			trace_forget_locked(c->leader);
 		process_reap_locked(c);
 		w->reaped = c;
 	}
@@ -71,7 +74,8 @@ static bool wait_stopped_or_continued(struct wait_request *w, struct process *c)
 	u32 keep = ~0u;
 
 	spin_lock(siglock(c));
-	if ((w->options & WSTOPPED) && (c->flags & PF_STOPPED) && (c->flags & PF_STOP_REPORT)) {
+	if ((w->options & WSTOPPED) && (c->flags & PF_STOPPED) && (c->flags & PF_STOP_REPORT) &&
+	    !traced_by_process(c->leader, current->process)) {
 		report(w, c, CLD_STOPPED, c->stop_code, c->stop_code << 8 | 0x7f);
 		keep = ~PF_STOP_REPORT;
 	} else if ((w->options & WCONTINUED) && (c->flags & PF_CONTINUED)) {
@@ -85,13 +89,89 @@ static bool wait_stopped_or_continued(struct wait_request *w, struct process *c)
 	return w->pid != 0;
 }
 
+/* ---- those that current's process traces, children or not ---- */
+
+static void report_tracee(struct wait_request *w, struct task *t, int si_code, int si_stat, int status)
+{
+	w->pid = t->tid;
+	w->uid = t->real_cred->uid;
+	w->si_code = si_code;
+	w->si_stat = si_stat;
+	w->status = status;
+	w->times = t->process->dead;
+}
+
+/* Ended: a thread, or a process of somebody else, who hears of it when we have. */
+static bool trace_wait_dead(struct wait_request *w, struct task *t)
+{
+	struct process *p = t->process;
+	bool process = t == p->leader && p->zombie && p->parent != current->process;
+	int code = process ? p->exit_code : t->exit_code;
+
+	if ((!(t->trace_flags & TRACE_ZOMBIE) && !process) || !(w->options & WEXITED))
+		return false;
+	report_tracee(w, t, code & 0x7f ? CLD_KILLED : CLD_EXITED, code & 0x7f ? code & 0x7f : code >> 8, code);
+	if (!(w->options & WNOWAIT))
+		trace_unlink_locked(t, &w->dead);
+	return true;
+}
+
+static bool trace_wait_stopped(struct wait_request *w, struct task *t)
+{
+	int code;
+
+	spin_lock(siglock(t->process));
+	code = t->state == TASK_TRACED && !(t->trace_flags & TRACE_LISTEN) ? t->trace_code : 0;
+	if (code && !(w->options & WNOWAIT))
+		t->trace_code = 0;
+	spin_unlock(siglock(t->process));
+	if (code)
+		report_tracee(w, t, CLD_TRAPPED, code, code << 8 | 0x7f);
+	return code;
+}
+
+static bool trace_wait_matches(const struct wait_request *w, const struct task *t)
+{
+	return w->type == P_PID ? t->tid == w->id : w->type != P_PGID || t->process->pgrp == w->id;
+}
+
+/* [T] The tracees of one thread. True: found something. *any: there is one that could match one day. */
+static bool trace_wait(struct wait_request *w, struct task *tracer, bool *any)
+{
+	struct task *t;
+
+	list_for_each(t, &tracer->tracees, trace_link) {
+		if (!trace_wait_matches(w, t))
+			continue;
+		*any = true;
+		if (trace_wait_dead(w, t) || trace_wait_stopped(w, t))
+			return true;
+	}
+	return false;
+}
+
+static bool trace_wait_all(struct wait_request *w, bool *any)
+{
+	struct task *t;
+
+	if (w->options & __WNOTHREAD)
+		return trace_wait(w, current, any);
+	list_for_each(t, &current->process->threads, thread_link)
+		if (!list_empty(&t->tracees) && trace_wait(w, t, any))
+			return true;
+	return false;
+}
+
 /* One look at all children. -ECHILD when none could ever match; 0 otherwise, w->pid set when something was found. */
 static int wait_scan(struct wait_request *w)
 {
 	struct process *c;
+	bool traced = false;
 	int err = -ECHILD;
 
 	spin_lock(&tasklist_lock);
+	if (trace_wait_all(w, &traced))
+		goto done;
 	list_for_each(c, &current->process->children, sibling) {
 		if (!wait_matches(w, c))
 			continue;
@@ -99,10 +179,12 @@ static int wait_scan(struct wait_request *w)
 		if (wait_zombie(w, c) || (!c->zombie && wait_stopped_or_continued(w, c)))
 			break;
 	}
+done:
 	spin_unlock(&tasklist_lock);
 	if (w->reaped)
 		process_reaped(w->reaped);
-	return err;
+	trace_free(&w->dead);
+	return traced ? 0 : err;
 }
 
 /* 0 with w->pid (0: WNOHANG and nothing to tell), or -ECHILD, -ERESTARTSYS. */
@@ -110,8 +192,11 @@ static int do_wait(struct wait_request *w)
 {
 	struct waitq *q = &current->process->wait_children;
 	struct wait_entry e;
-	int err = wait_scan(w);
+	int err;
 
+	list_init(&w->dead.threads);
+	list_init(&w->dead.processes);
+	err = wait_scan(w);
 	if (err || w->pid || (w->options & WNOHANG))
 		return err;
 	wait_entry_init(&e);

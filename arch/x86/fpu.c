@@ -11,6 +11,7 @@
 #include <abi/errno.h>
 #include <arch/cpu.h>
 #include <arch/fpu.h>
+#include <arch/ptrace.h>
 #include <kernel/printk.h>
 #include <kernel/task.h>
 #include <lib/string.h>
@@ -202,6 +203,69 @@ void fpu_switch(struct task *prev, struct task *next)
 	registers_load(n);
 	n->cpu = (int)cpu_id();
 	this_cpu_write(fpu_owner, n);
+}
+
+/* ---- for debuggers: of a task that does not run ------------------------------------------------------------------ */
+
+/* What XSAVEOPT left out because it was in its initial state has old bytes in the area. */
+static void fill_unsaved(u8 *area)
+{
+	u64 have = *(u64 *)(area + FXSAVE_SIZE);
+
+	if (!(have & XCR0_X87)) {
+		memset(area, 0, 24);
+		memset(area + 32, 0, 128);
+		*(u16 *)area = 0x37f;
+	}
+	if (!(have & XCR0_SSE))
+		memset(area + 160, 0, 256);
+	for (unsigned n = 2; n < 63; n++) {
+		struct cpuid_regs r;
+
+		if (!(xcr0 & ~have & BIT(n)))
+			continue;
+		r = cpuid(0xd, n);
+		memset(area + r.ebx, 0, r.eax);
+	}
+}
+
+unsigned arch_xstate_size(void)
+{
+	return cpu_features.xsave ? area_size : 0;
+}
+
+void arch_xstate_get(const struct task *t, void *buf, unsigned size)
+{
+	u8 *area = t->arch.fpu->area;
+
+	if (cpu_features.xsave) {
+		fill_unsaved(area);
+		memset(area + SW_BYTES, 0, FXSAVE_SIZE - SW_BYTES);
+		*(u64 *)(area + SW_BYTES) = xcr0;
+	}
+	memcpy(buf, area, min(size, area_size));
+}
+
+int arch_xstate_set(struct task *t, const void *buf, unsigned size)
+{
+	struct fpu_state *s = t->arch.fpu;
+	const u64 *header = (const u64 *)((const u8 *)buf + FXSAVE_SIZE);
+
+	if (*(const u32 *)((const u8 *)buf + 24) & ~mxcsr_mask)
+		return -EINVAL;
+	if (size > FXSAVE_SIZE) {
+		if (size != area_size || header[0] & ~xcr0 || header[1])
+			return -EINVAL;
+		for (unsigned i = 2; i < XSAVE_HEADER / 8; i++)
+			if (header[i])
+				return -EINVAL;
+	} else if (cpu_features.xsave) {
+		fill_unsaved(s->area);
+		*(u64 *)(s->area + FXSAVE_SIZE) |= XCR0_X87 | XCR0_SSE;
+	}
+	memcpy(s->area, buf, size);
+	s->cpu = -1;		/* the registers of no CPU hold this */
+	return 0;
 }
 
 /* ---- signal frames -------------------------------------------------------------------------------------------- */

@@ -74,6 +74,11 @@ void trap_frame_changed(struct trapframe *f)
 	__atomic_fetch_or(&current->work, WORK_IRET, __ATOMIC_RELAXED);
 }
 
+void trap_frame_changed_of(struct task *t)
+{
+	__atomic_fetch_or(&t->work, WORK_IRET, __ATOMIC_RELAXED);
+}
+
 static void print_registers(const struct trapframe *f, vaddr_t addr)
 {
 	pr_emerg("CPU: %u PID: %d Comm: %s\n", cpu_id(), current ? current->tid : 0, current ? current->comm : "boot");
@@ -194,6 +199,11 @@ void exception_handler(struct trapframe *f, unsigned vector)
 	}
 	if (vector == TRAP_MF || vector == TRAP_XM)
 		code = fpe_code(vector);
+	if (vector == TRAP_DB) {
+		code = debug_exception(f);
+		if (!code)
+			return;
+	}
 	irq_enable();
 	if (vector == TRAP_DE || vector == TRAP_UD || vector == TRAP_DB || vector == TRAP_MF || vector == TRAP_XM)
 		addr = f->ip;

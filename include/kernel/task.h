@@ -26,6 +26,7 @@ struct cred;
 struct trapframe;
 struct robust_list_head;
 struct slab_cache;
+struct siginfo_k;
 
 #define TASK_COMM_LEN	16
 
@@ -152,6 +153,16 @@ struct task {
 	void			*io_context;
 	bool			no_new_privs, dumpable_hint;
 	u64			timerslack_ns;
+	/* ptrace.c */
+	struct task		*tracer;	/* [T]+[g], either to read */
+	struct list		trace_link;	/* [T] in tracer->tracees */
+	struct list		tracees;	/* [T] tasks that this one traces */
+	u32			trace_flags;	/* [g] enum trace_flags */
+	u32			trace_options;	/* [g] PTRACE_O_* */
+	int			trace_code;	/* [g] what it stopped with and wait has not reported yet; 0: nothing */
+	int			trace_resume;	/* [g] signal to go on with */
+	unsigned long		trace_message;	/* PTRACE_GETEVENTMSG */
+	struct siginfo_k	*trace_info;	/* [g] while stopped: what the stop is about; NULL: a group stop */
 	u64			read_bytes, write_bytes, rchar, wchar, syscr, syscw;	/* /proc/PID/io */
 };
 

@@ -156,6 +156,7 @@ struct mm *task_get_mm(struct task *t);		/* use reference of t's address space; 
 /* The leader of the process that a pidfd stands for, with a reference: 0, -EBADF, -ESRCH when it was reaped. */
 int pidfd_task(int fd, struct task **out) must_check;
 int task_may_access(struct task *t);		/* PTRACE_MODE_READ of current on t: 0 or -EPERM */
+int task_may_trace(struct task *t);		/* PTRACE_MODE_ATTACH: likewise */
 int task_may_signal(struct task *t, int sig);	/* 0 or -EPERM: kill(2)'s rule */
 void process_times_read(struct process *p, struct process_times *out);	/* all threads, living and dead */
 struct rusage;

@@ -93,8 +93,8 @@ syscall_entry:
 	pushq %r15
 	sti
 	xorl %ebp, %ebp
-	cmpq nr_syscalls, %rax
-	jae syscall_done
+	cmpq THIS_CPU(syscall_limit), %rax
+	jae syscall_not_direct
 	movq %r10, %rcx
 	call *sys_call_table(, %rax, 8)
 	movq %rax, FRAME_AX(%rsp)
@@ -117,6 +117,13 @@ syscall_done:
 	movq FRAME_SP(%rsp), %rsp
 	swapgs
 	sysretq
+
+/* A number that does not exist, or a debugger looks on. */
+syscall_not_direct:
+	movq %rsp, %rdi
+	call syscall_beyond
+	movq %rax, FRAME_AX(%rsp)
+	jmp syscall_done
 
 /* Interrupts off, frame at %rsp, work to do. Comes back with all work done; the frame may be another. */
 slow_return:
@@ -175,7 +182,6 @@ exception_in_iret:
 	jmp exception_return
 
 	exception 0, trap_divide
-	exception 1, trap_debug
 	exception 3, trap_int3
 	exception 4, trap_overflow
 	exception 5, trap_bound
@@ -189,6 +195,25 @@ exception_in_iret:
 	exception 17, trap_alignment, 1
 	exception 19, trap_simd
 	exception 21, trap_control, 1
+
+/*
+ * Debug exceptions in kernel mode are a debugger's watchpoint on memory that the kernel touches for the program. They may
+ * hit before SWAPGS (a MOV SS holds them back until after SYSCALL), so nothing that needs GS is done about them.
+ */
+	.balign 16
+	.globl trap_debug
+trap_debug:
+	testb $3, 8(%rsp)
+	jnz 1f
+	pushq %rax
+	movl $0xffff0ff0, %eax
+	movq %rax, %db6
+	popq %rax
+	iretq
+1:	pushq $-1
+	pushq %rdi
+	movl $1, %edi
+	jmp exception_common
 
 /* Page faults are many: no dispatch, and interrupts on again as soon as the address is read. */
 	.balign 64

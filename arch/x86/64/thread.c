@@ -10,8 +10,10 @@
 #include <arch/desc.h>
 #include <arch/fpu.h>
 #include <arch/layout.h>
+#include <arch/ptrace.h>
 #include <arch/thread.h>
 #include <arch/trap.h>
+#include <arch/upcalls.h>
 #include <kernel/panic.h>
 #include <kernel/task.h>
 #include <lib/string.h>
@@ -84,6 +86,9 @@ struct task *switch_to(struct task *prev, struct task *next)
 	if (next->arch.fpu)
 		load_bases(&next->arch);
 	fpu_switch(prev, next);
+	if (unlikely(prev->arch.debug || next->arch.debug))
+		debug_regs_switch(next);
+	this_cpu_write(syscall_limit, next->arch.syscall_limit);
 	this_cpu_write(cpu_stack_top, top);
 	this_cpu_ptr(cpu_tss)->sp0 = top;
 	this_cpu_write(current_task, next);
@@ -111,6 +116,7 @@ void arch_thread_setup_kernel(struct task *t, int (*fn)(void *), void *arg)
 	s->r12 = (unsigned long)arg;
 	t->arch.fpu = NULL;
 	t->arch.fs_base = t->arch.gs_base = 0;
+	t->arch.syscall_limit = nr_syscalls;
 }
 
 int arch_thread_fork(struct task *child, const struct task *parent, unsigned long new_sp, bool set_tls, unsigned long tls)
@@ -123,9 +129,12 @@ int arch_thread_fork(struct task *child, const struct task *parent, unsigned lon
 		return err;
 	*f = *parent->frame;
 	f->ax = 0;
+	if (parent->arch.step_forced)
+		f->flags &= ~EFLAGS_TF;
 	if (new_sp)
 		f->sp = new_sp;
 	child->frame = f;
+	child->arch.syscall_limit = nr_syscalls;
 	child->arch.fs_base = parent->arch.fs_base;
 	child->arch.gs_base = parent->arch.gs_base;
 	if (parent == current) {
@@ -150,8 +159,9 @@ void arch_exec_start(struct trapframe *f, vaddr_t entry, vaddr_t sp)
 
 	if (fpu_exec(t))
 		panic("no memory for the first FPU state");	/* only init has none yet */
+	arch_debug_clear(t);
 	*f = (struct trapframe){
-		.orig_ax = -1UL, .ip = entry, .sp = sp, .flags = EFLAGS_IF, .cs = SEL_USER_CS, .ss = SEL_USER_DS,
+		.orig_ax = f->orig_ax, .ip = entry, .sp = sp, .flags = EFLAGS_IF, .cs = SEL_USER_CS, .ss = SEL_USER_DS,
 	};
 	t->arch.fs_base = t->arch.gs_base = 0;
 	flags = irq_save();
@@ -169,6 +179,7 @@ noreturn void arch_enter_user(void)
 void arch_thread_free(struct task *t)
 {
 	fpu_free(t);
+	arch_debug_clear(t);
 }
 
 unsigned long arch_user_base(const struct task *t, bool gs)

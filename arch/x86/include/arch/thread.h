@@ -14,6 +14,9 @@ struct arch_thread {
 	unsigned long		sp;		/* kernel stack pointer while not running */
 	unsigned long		fs_base, gs_base;	/* of user mode, while not running */
 	struct fpu_state	*fpu;		/* NULL for kernel threads */
+	unsigned long		syscall_limit;	/* 0 while a debugger wants to see its system calls */
+	struct debug_regs	*debug;		/* breakpoints in registers; NULL: none */
+	bool			step_forced;	/* the trap flag in its frame is a debugger's */
 };
 
 /* Where the stack of a task that is not running ends. */
@@ -55,6 +58,11 @@ void arch_thread_free(struct task *t);
 /* User FS or GS base: of any task that is not running elsewhere; of current. */
 unsigned long arch_user_base(const struct task *t, bool gs);
 void arch_set_user_base(bool gs, unsigned long v);
+
+/* arch/x86/ptrace.c */
+DECLARE_PER_CPU(unsigned long, syscall_limit);
+void debug_regs_switch(const struct task *next);
+int debug_exception(struct trapframe *f);
 
 #define ARCH_FRAME(kstack)	((struct trapframe *)((char *)(kstack) + KSTACK_SIZE) - 1)
 

@@ -6,6 +6,8 @@
 
 #include <lib/types.h>
 
+struct task;
+
 /* Layout of Linux's struct pt_regs: ptrace, signal frames and the entry code depend on it. */
 struct trapframe {
 	unsigned long r15, r14, r13, r12, bp, bx;
@@ -67,5 +69,6 @@ noreturn void trap_oops(struct trapframe *f, const char *what, vaddr_t addr);
  * mode takes ip and flags from where SYSCALL left them. execve, sigreturn and signal delivery call this.
  */
 void trap_frame_changed(struct trapframe *f);
+void trap_frame_changed_of(struct task *t);	/* the same, of a task that does not run */
 
 #endif

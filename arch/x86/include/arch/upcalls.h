@@ -27,6 +27,8 @@ void sched_first_run(struct task *prev);
 typedef long (*syscall_fn)(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
 extern const syscall_fn sys_call_table[];
 extern const unsigned long nr_syscalls;
+bool syscall_traced(void);	/* proc/: a debugger looks at current's call in its frame. False: it is not to be made */
+bool task_is_traced(const struct task *t);	/* proc/: it has a tracer */
 long syscall_unknown(void);		/* proc/: current->frame->orig_ax is the number */
 noreturn void task_exit(int code);
 
