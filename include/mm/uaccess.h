@@ -16,18 +16,41 @@
 /* Is [p, p + n) inside the user half? Says nothing about whether it is mapped. */
 /* bool access_ok(const void __user *p, size_t n);	from <arch/uaccess.h> */
 
-/* Return the number of bytes NOT copied. copy_from_user clears the part of dst that it could not fill. */
+/*
+ * Return the number of bytes NOT copied. copy_from_user clears the part of dst that it could not fill.
+ *
+ * The kernel's side is checked: it must lie in one slab object, or in one frame of this stack; else nothing is copied and the log
+ * says who asked. A length that the compiler knows is checked by the compiler where it knows the object.
+ */
 size_t copy_to_user(void __user *dst, const void *src, size_t n) must_check;
 size_t copy_from_user(void *dst, const void __user *src, size_t n) must_check;
 size_t clear_user(void __user *dst, size_t n) must_check;
-/* Do not sleep or fault pages in: a page that is not there counts as not copied. */
+/* Do not sleep or fault pages in: a page that is not there counts as not copied, and what was not filled stays as it was. */
 size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n) must_check;
 size_t copy_from_user_nofault(void *dst, const void __user *src, size_t n) must_check;
+size_t clear_user_nofault(void __user *dst, size_t n) must_check;
 
 /* Length including the NUL; > n when there is no NUL in the first n bytes; 0 on a fault. */
 size_t strnlen_user(const char __user *s, size_t n);
+size_t strnlen_user_nofault(const char __user *s, size_t n);
 /* Copies at most n bytes incl. NUL. Length without NUL; n when cut (not terminated then); -EFAULT. */
 ssize_t strncpy_from_user(char *dst, const char __user *src, size_t n) must_check;
+/* As Linux's: always terminated (n > 0); length with the NUL; n when cut; -EFAULT. */
+ssize_t strncpy_from_user_nofault(char *dst, const char __user *src, size_t n) must_check;
+
+/* The same with a length that is a constant: the kernel's side was checked when it was compiled. */
+size_t copy_to_user_sized(void __user *dst, const void *src, size_t n) must_check;
+size_t copy_from_user_sized(void *dst, const void __user *src, size_t n) must_check;
+void usercopy_too_long(void) __attribute__((error("the copy is longer than the object")));
+
+#define usercopy_checked(p, n) ({								\
+	if (__builtin_constant_p(n) && (size_t)(n) > __builtin_object_size(p, 0))		\
+		usercopy_too_long();								\
+	__builtin_constant_p(n); })
+#define copy_to_user(dst, src, n)								\
+	(usercopy_checked(src, n) ? copy_to_user_sized(dst, src, n) : copy_to_user(dst, src, n))
+#define copy_from_user(dst, src, n)								\
+	(usercopy_checked(dst, n) ? copy_from_user_sized(dst, src, n) : copy_from_user(dst, src, n))
 
 /* One value of 1, 2, 4 or 8 bytes. 0 or -EFAULT; *x is 0 after a failed get. */
 #define get_user(x, uptr) ({								\
@@ -38,6 +61,19 @@ ssize_t strncpy_from_user(char *dst, const char __user *src, size_t n) must_chec
 #define put_user(x, uptr) ({								\
 	typeof(*(uptr)) pu_v = (x);							\
 	raw_put_user((u64)pu_v, (void __user *)(uptr), sizeof(*(uptr))); })
+
+#define get_user_nofault(x, uptr) ({							\
+	int gn_err;									\
+	current->fault_disabled++;							\
+	gn_err = get_user(x, uptr);							\
+	current->fault_disabled--;							\
+	gn_err; })
+#define put_user_nofault(x, uptr) ({							\
+	int pn_err;									\
+	current->fault_disabled++;							\
+	pn_err = put_user(x, uptr);							\
+	current->fault_disabled--;							\
+	pn_err; })
 
 /* Struct-sized helpers: 0 or -EFAULT. */
 #define get_user_struct(dst, uptr)	(copy_from_user((dst), (uptr), sizeof(*(dst))) ? -EFAULT : 0)

@@ -135,7 +135,7 @@ size_t slab_object_room(const void *ptr)
 		return 0;
 	p = page_head(virt_to_page(ptr));
 	if (!(p->flags & BIT(PG_SLAB)))
-		return 0;
+		return p->account == ACCT_SLAB ? (PAGE_SIZE << large_order(p)) - (v - (vaddr_t)page_address(p)) : 0;
 	off = (v & (p->slab_cache->slab_bytes - 1)) % p->slab_cache->slot_size;
 	return off < p->slab_cache->object_size ? p->slab_cache->object_size - off : 0;
 }

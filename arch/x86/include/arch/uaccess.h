@@ -16,8 +16,11 @@
 #define TASK_SIZE_L5	0xfffffffffff000UL		/* reachable by explicit hints with 5-level tables */
 #define TASK_SIZE_MAX	(pgtable_l5 ? TASK_SIZE_L5 : TASK_SIZE)
 
+/* What begins in the lower half and is short ends in it or in the hole behind, which faults. */
 static always_inline bool access_ok(const void __user *p, size_t n)
 {
+	if (__builtin_constant_p(n) && n <= PAGE_SIZE)
+		return (long)p >= 0;
 	unsigned long end = (unsigned long)p + n;
 
 	return end >= n && (long)end >= 0;
