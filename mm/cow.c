@@ -127,6 +127,7 @@ static enum fault_result write_private(struct fault *f)
 		leave_swap_cache(old);
 	if (page_is_anon(old) && page_refs(old) == 1) {
 		make_writable(f, e);
+		vm_event_add(PGREUSE, 1);
 		spin_unlock(ptl);
 		return FAULT_DONE;
 	}

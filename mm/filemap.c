@@ -479,6 +479,7 @@ void filemap_set_dirty(struct page *p)
 	if (p->mapping == m) {
 		xa_set_mark_locked(&m->pages, p->index, XA_DIRTY);
 		vm_stat_add(NR_FILE_DIRTY, 1);
+		vm_event_add(PAGES_DIRTIED, 1);
 		marked = true;
 	}
 	xa_unlock(&m->pages);

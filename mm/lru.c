@@ -161,8 +161,10 @@ void lru_deactivate(struct page *p)
 
 void lru_lazyfree(struct page *p)
 {
-	if (!page_test(p, PG_UNEVICTABLE))
-		relist(p, 0, BIT(PG_ACTIVE) | BIT(PG_REFERENCED) | BIT(PG_SWAPBACKED) | BIT(PG_DIRTY), false);
+	if (page_test(p, PG_UNEVICTABLE))
+		return;
+	relist(p, 0, BIT(PG_ACTIVE) | BIT(PG_REFERENCED) | BIT(PG_SWAPBACKED) | BIT(PG_DIRTY), false);
+	vm_event_add(PGLAZYFREE, 1);
 }
 
 void lru_set_unevictable(struct page *p)
@@ -176,6 +178,7 @@ void lru_set_unevictable(struct page *p)
 			page_set(p, PG_UNEVICTABLE);
 			link_page(v, p, LRU_UNEVICTABLE);
 			vm_stat_add(NR_MLOCK, 1);
+			vm_event_add(UNEVICTABLE_CULLED, 1);
 		}
 		spin_unlock(&v->lock);
 	}
@@ -193,6 +196,7 @@ void lru_clear_unevictable(struct page *p)
 		page_clear(p, PG_UNEVICTABLE);
 		link_page(v, p, page_list(p));
 		vm_stat_add(NR_MLOCK, -1);
+		vm_event_add(UNEVICTABLE_RESCUED, 1);
 	}
 	spin_unlock(&v->lock);
 }

@@ -27,6 +27,7 @@
 
 static struct waitq kswapd_wait = WAITQ_INIT(kswapd_wait);
 static bool kswapd_wanted, kswapd_running;
+static struct task *kswapd_task;
 
 struct scan {
 	gfp_t		gfp;
@@ -59,6 +60,26 @@ static enum verdict judge(struct page *p)
 	return KEEP;
 }
 
+/* A page has been had. */
+static void note_stolen(struct scan *s, bool anon)
+{
+	s->freed++;
+	vm_event_add(PGSTEAL, 1);
+	if (current != kswapd_task)
+		vm_event_add(PGSTEAL_DIRECT, 1);
+	if (anon)
+		vm_event_add(PGSTEAL_ANON, 1);
+}
+
+static void note_scanned(enum lru_list l, unsigned seen)
+{
+	vm_event_add(PGSCAN, seen);
+	if (current != kswapd_task)
+		vm_event_add(PGSCAN_DIRECT, seen);
+	if (l < LRU_INACTIVE_FILE)
+		vm_event_add(PGSCAN_ANON, seen);
+}
+
 /* Out of the cache, if ours and the cache's references are the only ones. Page locked. */
 static bool remove_clean(struct page *p)
 {
@@ -89,9 +110,10 @@ static bool try_drop(struct scan *s, struct page *p)
 	struct address_space *m = p->mapping;
 
 	if (page_is_anon(p) && !page_test(p, PG_SWAPBACKED)) {
-		if (!page_mapcount(p) || !rmap_discard(p))
-			return page_refs(p) == 1;
-		return false;
+		if ((page_mapcount(p) && rmap_discard(p)) || page_refs(p) != 1)
+			return false;
+		vm_event_add(PGLAZYFREED, 1);
+		return true;
 	}
 	if (!m || page_is_anon(p) || (m->flags & (MAPPING_UNEVICTABLE | MAPPING_NO_WRITEBACK)) || page_test(p, PG_WRITEBACK))
 		return false;
@@ -100,6 +122,7 @@ static bool try_drop(struct scan *s, struct page *p)
 	if (page_test(p, PG_DIRTY)) {
 		if (!s->may_write || writeback_one_locked(p))
 			return false;
+		vm_event_add(VMSCAN_WRITE, 1);
 	}
 	return remove_clean(p);
 }
@@ -119,7 +142,7 @@ static void dropped(struct scan *s, struct page *p)
 	page_unlock(p);
 	if (s->isolated)
 		page_put(p);
-	s->freed++;
+	note_stolen(s, true);
 }
 
 /* Write the run that has been collected, and drop what is clean then. */
@@ -156,6 +179,7 @@ static void queue_out(struct scan *s, struct page *p)
 	page_clear(p, PG_DIRTY);
 	page_set(p, PG_WRITEBACK);
 	vm_stat_add(NR_WRITEBACK, 1);
+	vm_event_add(VMSCAN_WRITE, 1);
 	s->out[s->nr_out++] = p;
 }
 
@@ -220,7 +244,7 @@ static void reclaim_one(struct scan *s, struct page *p)
 	if (v == RECLAIM && try_drop(s, p)) {
 		page_unlock(p);
 		page_put(p);
-		s->freed++;
+		note_stolen(s, false);
 		return;
 	}
 	if (v == ACTIVATE) {
@@ -272,7 +296,10 @@ static void shrink_list(struct scan *s, enum zone_type z, enum lru_list l, unsig
 		if (!seen)
 			return;
 		s->scanned += seen;
-		vm_event_add(l & 1 ? PGREFILL : PGSCAN, seen);
+		if (l & 1)
+			vm_event_add(PGREFILL, seen);
+		else
+			note_scanned(l, seen);
 		(void)n;
 		take_and(s, &pages, fn);
 		nr -= min(nr, (unsigned long)seen);
@@ -335,7 +362,6 @@ static unsigned long reclaim(gfp_t gfp, enum zone_type top)
 	swap_batch_end(&s.slots);
 	if (s.freed < BATCH)
 		s.freed += slab_shrink_all();
-	vm_event_add(PGSTEAL, (long)s.freed);
 	t->flags = (t->flags & ~TF_MEMALLOC) | had;
 	return s.freed;
 }
@@ -369,7 +395,6 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 		freed += s.freed;
 	}
 	swap_batch_end(&s.slots);
-	vm_event_add(PGSTEAL, (long)freed);
 	t->flags = (t->flags & ~TF_MEMALLOC) | had;
 	return freed;
 }
@@ -388,12 +413,11 @@ void reclaim_pages_now(struct page **pages, unsigned nr)
 			continue;
 		}
 		if (p->mapping && !page_is_anon(p) && page_refs(p) == 3 && try_drop(&s, p))	/* cache, one entry, the caller */
-			s.freed++;
+			note_stolen(&s, false);
 		page_unlock(p);
 	}
 	write_out(&s);
 	swap_batch_end(&s.slots);
-	vm_event_add(PGSTEAL, (long)s.freed);
 }
 
 /* ---- kswapd ------------------------------------------------------------------------------------------------ */
@@ -420,6 +444,7 @@ static int kswapd(void *unused_arg)
 		unsigned fruitless = 0;
 
 		wait_event(&kswapd_wait, READ_ONCE(kswapd_wanted));
+		vm_event_add(PAGEOUTRUN, 1);
 		while (!all_zones_fine() && fruitless < 4) {
 			if (workingset_thrashing() || !reclaim(GFP_KERNEL, ZONE_NORMAL))
 				fruitless++;
@@ -437,6 +462,7 @@ static int start_kswapd(void)
 	if (!t)
 		return -ENOMEM;
 	kswapd_running = true;
+	kswapd_task = t;
 	task_wake_new(t);
 	return 0;
 }

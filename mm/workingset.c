@@ -69,6 +69,7 @@ bool workingset_refault(const struct address_space *m, pgoff_t index)
 		return false;
 	t->key = 0;
 	window_refaults++;
+	vm_event_add(WORKINGSET_REFAULT, 1);
 	return true;
 }
 

@@ -243,6 +243,7 @@ static void write_run(struct run *r)
 			r->err = err;
 	}
 	vm_event_add(PGPGOUT, r->nr * (PAGE_SIZE / 1024));
+	vm_event_add(PAGES_WRITTEN, r->nr);
 	for (unsigned i = 0; i < r->nr; i++) {
 		vm_stat_add(NR_WRITEBACK, -1);
 		page_end_writeback(r->pages[i]);
@@ -298,6 +299,7 @@ int writeback_one_locked(struct page *p)
 	if (err)
 		record_error(m, err);
 	vm_event_add(PGPGOUT, PAGE_SIZE / 1024);
+	vm_event_add(PAGES_WRITTEN, 1);
 	vm_stat_add(NR_WRITEBACK, -1);
 	page_end_writeback(p);
 	return err;

@@ -1,9 +1,12 @@
 /*
- * memory.c - the machine's memory as /proc shows it: meminfo, vmstat, zoneinfo, buddyinfo, slabinfo, vmallocinfo, iomem,
- * swaps, and the ledger. Every number is read from the counter that the allocator itself keeps.
+ * memory.c - the machine's memory as /proc shows it: meminfo, buddyinfo, slabinfo, vmallocinfo, iomem, swaps, and the ledger. Every
+ * number is read from the counter that the allocator itself keeps.
  *
- * IDENTITIES  Slab = SReclaimable + SUnreclaim; Active = Active(anon) + Active(file), the same for Inactive;
- *             Cached + SwapCached + Buffers = file pages; MemTotal = frames that were ever given to the allocator.
+ * IDENTITIES  Slab = SReclaimable + SUnreclaim; Active = Active(anon) + Active(file), the same for Inactive.
+ *             MemTotal, the frames that were ever given to the allocator, is what these lines add up to:
+ *                 MemFree + Buffers + Cached + SwapCached + AnonPages - AnonSwapCached + Zswap + Slab + PageTables + SecPageTables +
+ *                 VmallocUsed + Percpu + Modules + DeviceBuffers + Balloon + KernelOther
+ *             The last four and AnonSwapCached are ours. Frames that boot took for good are in no line, as on Linux.
  */
 #include <abi/errno.h>
 #include <fs/procfs.h>
@@ -84,18 +87,26 @@ static void kernel_lines(struct text *out, const char *prefix)
 		{ "Dirty", stat_of(NR_FILE_DIRTY) }, { "Writeback", stat_of(NR_WRITEBACK) },
 		{ "AnonPages", stat_of(NR_ANON_MAPPED) }, { "Mapped", stat_of(NR_FILE_MAPPED) }, { "Shmem", stat_of(NR_SHMEM) },
 		{ "KReclaimable", r }, { "Slab", r + u }, { "SReclaimable", r }, { "SUnreclaim", u },
-		{ "KernelStack", ledger_frames(ACCT_KSTACK) }, { "PageTables", ledger_frames(ACCT_PAGE_TABLE) },
+		{ "KernelStack", ledger_managed_frames(ACCT_KSTACK) }, { "PageTables", ledger_managed_frames(ACCT_PAGE_TABLE) },
 		{ "SecPageTables", 0 }, { "NFS_Unstable", 0 }, { "Bounce", 0 }, { "WritebackTmp", 0 },
 	};
 
 	lines(out, prefix, l, ARRAY_SIZE(l));
 }
 
-static unsigned long cached(void)
+/* Pages that a process maps while the swap cache has them too: they stand in AnonPages and in SwapCached. */
+static unsigned long anon_in_swap_cache(void)
 {
-	unsigned long f = stat_of(NR_FILE_PAGES), s = stat_of(NR_SWAPCACHE);
+	long n = vm_stat_read(NR_ANON_MAPPED) + vm_stat_read(NR_SWAPCACHE) - ledger_frames(ACCT_ANON) - ledger_frames(ACCT_SWAP_CACHE);
 
-	return f > s ? f - s : 0;
+	return n > 0 ? n : 0;
+}
+
+/* What boot code asked of the allocator, and what was reserved after boot. */
+static unsigned long kernel_other(void)
+{
+	return ledger_managed_frames(ACCT_BOOT) + ledger_managed_frames(ACCT_RESERVED) + ledger_managed_frames(ACCT_IMAGE) +
+	       ledger_managed_frames(ACCT_PAGE_ARRAY);
 }
 
 static int meminfo_show(struct text *out, void *arg)
@@ -106,13 +117,16 @@ static int meminfo_show(struct text *out, void *arg)
 		swap_totals(&swap_total, &swap_free);
 	const struct mem_line head[] = {
 		{ "MemTotal", nr_total_pages() }, { "MemFree", nr_free_pages() }, { "MemAvailable", available() },
-		{ "Buffers", 0 }, { "Cached", cached() }, { "SwapCached", stat_of(NR_SWAPCACHE) },
+		{ "Buffers", 0 }, { "Cached", stat_of(NR_FILE_PAGES) }, { "SwapCached", stat_of(NR_SWAPCACHE) },
 	};
 	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", 0 }, { "Zswapped", 0 } };
 	const struct mem_line commit[] = { { "CommitLimit", mm_commit_limit() }, { "Committed_AS", mm_committed_pages() } };
 	const struct mem_line tail[] = {
-		{ "VmallocUsed", ledger_frames(ACCT_VMALLOC) + ledger_frames(ACCT_KSTACK) },
-		{ "VmallocChunk", 0 }, { "Percpu", ledger_frames(ACCT_PERCPU) }, { "HardwareCorrupted", 0 },
+		{ "VmallocUsed", ledger_managed_frames(ACCT_VMALLOC) + ledger_managed_frames(ACCT_KSTACK) },
+		{ "VmallocChunk", 0 }, { "Percpu", ledger_managed_frames(ACCT_PERCPU) },
+		{ "Modules", ledger_managed_frames(ACCT_MODULE) }, { "DeviceBuffers", ledger_managed_frames(ACCT_DEVICE) },
+		{ "Balloon", ledger_managed_frames(ACCT_BALLOON) }, { "AnonSwapCached", anon_in_swap_cache() },
+		{ "KernelOther", kernel_other() }, { "HardwareCorrupted", 0 },
 		{ "AnonHugePages", 0 }, { "ShmemHugePages", 0 }, { "ShmemPmdMapped", 0 }, { "FileHugePages", 0 }, { "FilePmdMapped", 0 },
 	};
 
@@ -142,39 +156,8 @@ int meminfo_node_show(struct text *out, void *arg)
 
 	lines(out, "Node 0 ", head, ARRAY_SIZE(head));
 	usage_lines(out, "Node 0 ");
-	line(out, "Node 0 ", "FilePages", KB(stat_of(NR_FILE_PAGES)));
+	line(out, "Node 0 ", "FilePages", KB(stat_of(NR_FILE_PAGES) + stat_of(NR_SWAPCACHE)));
 	kernel_lines(out, "Node 0 ");
-	return 0;
-}
-
-static int vmstat_show(struct text *out, void *arg)
-{
-	static const struct { const char *name; enum lru_list l; } lists[] = {
-		{ "nr_inactive_anon", LRU_INACTIVE_ANON }, { "nr_active_anon", LRU_ACTIVE_ANON },
-		{ "nr_inactive_file", LRU_INACTIVE_FILE }, { "nr_active_file", LRU_ACTIVE_FILE },
-		{ "nr_unevictable", LRU_UNEVICTABLE } };
-	static const struct { const char *name; enum vm_stat s; } stats[] = {
-		{ "nr_mlock", NR_MLOCK }, { "nr_slab_reclaimable", NR_SLAB_RECLAIMABLE },
-		{ "nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE }, { "nr_anon_pages", NR_ANON_MAPPED }, { "nr_mapped", NR_FILE_MAPPED },
-		{ "nr_file_pages", NR_FILE_PAGES }, { "nr_dirty", NR_FILE_DIRTY }, { "nr_writeback", NR_WRITEBACK },
-		{ "nr_shmem", NR_SHMEM }, { "nr_page_table_pages", NR_PAGETABLE }, { "nr_swapcached", NR_SWAPCACHE },
-	};
-	static const struct { const char *name; enum vm_event e; } events[] = {
-		{ "pgpgin", PGPGIN }, { "pgpgout", PGPGOUT }, { "pswpin", PSWPIN }, { "pswpout", PSWPOUT }, { "pgalloc_normal", PGALLOC },
-		{ "allocstall_normal", ALLOCSTALL }, { "pgfree", PGFREE }, { "pgactivate", PGACTIVATE }, { "pgdeactivate", PGDEACTIVATE },
-		{ "pgfault", PGFAULT }, { "pgmajfault", PGMAJFAULT }, { "pgrefill", PGREFILL }, { "pgsteal_kswapd", PGSTEAL },
-		{ "pgscan_kswapd", PGSCAN }, { "drop_pagecache", DROP_PAGECACHE }, { "drop_slab", DROP_SLAB }, { "oom_kill", OOM_KILL },
-		{ "thp_fault_alloc", THP_FAULT },
-	};
-
-	text_printf(out, "nr_free_pages %lu\n", nr_free_pages());
-	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
-		text_printf(out, "%s %lu\n", lists[i].name, lru_pages(lists[i].l));
-	for (unsigned i = 0; i < ARRAY_SIZE(stats); i++)
-		text_printf(out, "%s %lu\n", stats[i].name, stat_of(stats[i].s));
-	text_printf(out, "nr_kernel_stack %lu\n", KB(ledger_frames(ACCT_KSTACK)));
-	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
-		text_printf(out, "%s %lu\n", events[i].name, vm_event_read(events[i].e));
 	return 0;
 }
 
@@ -192,22 +175,6 @@ static int buddyinfo_show(struct text *out, void *arg)
 			text_printf(out, "%6lu ", n);
 		}
 		text_putc(out, '\n');
-	}
-	return 0;
-}
-
-static int zoneinfo_show(struct text *out, void *arg)
-{
-	for (unsigned i = 0; i < NR_ZONES; i++) {
-		struct zone *z = &zones[i];
-
-		if (!z->present_pages)
-			continue;
-		text_printf(out, "Node 0, zone %8s\n  pages free     %ld\n        boost    0\n        min      %lu\n        low      %lu\n"
-			    "        high     %lu\n        spanned  %lu\n        present  %lu\n        managed  %lu\n        cma      0\n",
-			    z->name, (long)atomic_read(&z->nr_free), z->watermark[WMARK_MIN], z->watermark[WMARK_LOW],
-			    z->watermark[WMARK_HIGH], z->end_pfn - z->start_pfn, z->present_pages, z->managed_pages);
-		text_printf(out, "      nr_free_pages %ld\n  start_pfn:           %lu\n", (long)atomic_read(&z->nr_free), z->start_pfn);
 	}
 	return 0;
 }
@@ -355,9 +322,7 @@ static ssize_t fail_write(const char *buf, size_t n, void *arg)
 static const struct proc_file memory_files[] = {
 	{ .path = "sys/vm/fail_allocation", .mode = 0600, .show = fail_show, .write = fail_write },
 	{ .path = "meminfo", .mode = 0444, .show = meminfo_show },
-	{ .path = "vmstat", .mode = 0444, .show = vmstat_show },
 	{ .path = "buddyinfo", .mode = 0444, .show = buddyinfo_show },
-	{ .path = "zoneinfo", .mode = 0444, .show = zoneinfo_show },
 	{ .path = "slabinfo", .mode = 0400, .show = slabinfo_show },
 	{ .path = "vmallocinfo", .mode = 0400, .show = vmallocinfo_show },
 	{ .path = "iomem", .mode = 0444, .show = iomem_show },

@@ -93,6 +93,7 @@ void ledger_page_recharge(struct page *page, owner_t to);
 
 /* Frames in an account now; its own maximum; its size at the moment the machine's use was highest. */
 long ledger_frames(enum account a);
+long ledger_managed_frames(enum account a);	/* of those, the ones the allocator gave out: a share of MemTotal */
 long ledger_peak(enum account a);
 long ledger_at_machine_peak(enum account a);
 const char *ledger_account_name(enum account a);

@@ -75,6 +75,10 @@ void page_put_bulk(struct page **pages, unsigned nr);
 void page_alloc_drain_local(void);
 void page_alloc_drain_all(void);
 
+/* A CPU's stacks of free pages: how many of the zone's are there now, when some go back, how many at a time. */
+struct pageset_info { unsigned long count, high, batch; };
+void zone_pageset(const struct zone *z, unsigned cpu, struct pageset_info *out);
+
 unsigned long nr_free_pages(void);		/* buddy plus per-CPU lists */
 unsigned long nr_total_pages(void);		/* managed by the allocator: MemTotal */
 unsigned long nr_ram_pages(void);		/* all frames of RAM, reserved ones too */
@@ -100,7 +104,10 @@ extern atomic_long_t alloc_fail_countdown;
 /* Other counters that Linux's interfaces show; machine-wide, exact. */
 enum vm_event {
 	PGALLOC, PGFREE, PGFAULT, PGMAJFAULT, PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, PGSCAN, PGSTEAL, PGACTIVATE, PGDEACTIVATE,
-	PGREFILL, ALLOCSTALL, OOM_KILL, DROP_PAGECACHE, DROP_SLAB, THP_FAULT, NR_VM_EVENTS
+	PGREFILL, ALLOCSTALL, OOM_KILL, DROP_PAGECACHE, DROP_SLAB,
+	PGSCAN_DIRECT, PGSCAN_ANON, PGSTEAL_DIRECT, PGSTEAL_ANON,	/* shares of PGSCAN, PGSTEAL; the rest is kswapd's, files' */
+	PGLAZYFREE, PGLAZYFREED, PGREUSE, SLABS_SCANNED, PAGEOUTRUN, VMSCAN_WRITE, PAGES_DIRTIED, PAGES_WRITTEN,
+	WORKINGSET_REFAULT, UNEVICTABLE_CULLED, UNEVICTABLE_RESCUED, NR_VM_EVENTS
 };
 enum vm_stat {
 	NR_FILE_PAGES, NR_FILE_MAPPED, NR_FILE_DIRTY, NR_WRITEBACK, NR_SHMEM, NR_ANON_PAGES, NR_ANON_MAPPED,

@@ -56,6 +56,20 @@ long ledger_frames(enum account a)
 	return a == ACCT_FREE ? ledger_books.ram - ledger_books.used : ledger_books.account[a].frames;
 }
 
+/* What boot took for good: never the allocator's. */
+static long boot_frames[NR_ACCOUNTS];
+
+void ledger_note_boot(void)
+{
+	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
+		boot_frames[a] = a == ACCT_FREE ? 0 : ledger_books.account[a].frames;
+}
+
+long ledger_managed_frames(enum account a)
+{
+	return ledger_frames(a) - boot_frames[a];
+}
+
 long ledger_peak(enum account a)
 {
 	return a == ACCT_FREE ? ledger_frames(a) : max(ledger_books.account[a].peak, ledger_books.account[a].frames);
@@ -112,8 +126,10 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 		b->account[from].peak = b->account[from].frames;
 	b->account[from].frames -= n;
 	b->account[to].frames += n;
-	if (to == ACCT_FREE)
+	if (to == ACCT_FREE) {		/* boot memory that is given back */
 		b->used -= n;
+		boot_frames[from] -= n;
+	}
 #ifndef NO_LEDGER
 	memcg_book(ledger_owners[page->owner].memcg, from, -n);
 	if (to != ACCT_FREE)

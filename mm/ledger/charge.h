@@ -157,5 +157,6 @@ static inline void ledger_owner_shift(owner_t from, owner_t to, long n)
 
 /* Before the first page is handed out: sites get their numbers, boot's claims their accounts. */
 void ledger_start(void);
+void ledger_note_boot(void);		/* the allocator has all that is free */
 
 #endif

@@ -219,6 +219,7 @@ void page_alloc_init(void)
 	hand_over();
 	ledger_books.ram = (long)ram_pages;
 	ledger_books.used = (long)ram_pages - ledger_books.account[ACCT_FREE].frames;
+	ledger_note_boot();
 	ledger_reset_peaks();
 	sysctl_min_free_kbytes = clamp(int_sqrt(nr_total_pages() * (PAGE_SIZE / 1024) * 16), 128UL, 262144UL);
 	zones_set_watermarks();

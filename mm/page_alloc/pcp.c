@@ -410,3 +410,15 @@ unsigned long pcp_count(void)
 			n += READ_ONCE(per_cpu_ptr(pcp_set, cpu)->of[m].count);
 	return n;
 }
+
+/* Read while the CPU goes on: pointers are compared, never followed. */
+void zone_pageset(const struct zone *z, unsigned cpu, struct pageset_info *out)
+{
+	*out = (struct pageset_info){ .high = pcp_high * NR_MIGRATETYPES, .batch = pcp_batch };
+	for (unsigned m = 0; m < NR_MIGRATETYPES; m++) {
+		const struct pcp *l = &per_cpu_ptr(pcp_set, cpu)->of[m];
+
+		for (unsigned i = 0; i < READ_ONCE(l->count) && i < PCP_CAPACITY; i++)
+			out->count += page_zone(READ_ONCE(l->pages[i])) == z;
+	}
+}

@@ -6,6 +6,7 @@
 #include <kernel/lock.h>
 #include <kernel/sched.h>
 #include <mm/reclaim.h>
+#include <mm/page_alloc.h>
 #include <mm/slab.h>
 
 int sysctl_vfs_cache_pressure = 100;
@@ -45,6 +46,7 @@ unsigned long shrinkers_scan(gfp_t gfp, unsigned priority)
 		s->running++;
 		spin_unlock(&lock);
 		n = s->count(s) >> priority;
+		vm_event_add(SLABS_SCANNED, (long)n);
 		if (n)
 			freed += s->scan(s, n, gfp);
 		spin_lock(&lock);
