@@ -67,6 +67,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "report"))
 		return command_report(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "mem"))
+		return command_mem(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "diff"))
 		return command_diff(argc - 1, argv + 1);
 	options_parse(&o, argc - 1, argv + 1);

@@ -254,6 +254,9 @@ void render_files(const struct options *o, const struct report *r);
 int command_report(int argc, char **argv);
 int command_diff(int argc, char **argv);
 
+/* mem.c, top.c: this machine, or a guest */
+int command_mem(int argc, char **argv);
+
 /* run.c, boot.c, doctor.c: the commands; each returns the exit status */
 int command_run(struct options *o);
 int command_boot(struct options *o);

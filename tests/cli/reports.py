@@ -125,3 +125,99 @@ def test_report_activity():
     slab = tl['accounts'].index('slab') + 2
     for row, caches in zip(tl['rows'], tl['slabs']['rows']):
         t.check(sum(caches) <= row[slab] + 64 * PAGE, 'caches are part of the slab account', sum(caches), row[slab])
+
+
+# ---- quire mem: this machine, or the guest from inside ----
+
+def mem(*args, **kw):
+    return subprocess.run([t.opts.quire, 'mem', *args], capture_output=True, timeout=60, **kw)
+
+
+def mem_sum(j):
+    return (j['user']['all_bytes'] + j['file_cache_bytes'] + j['kernel']['all_bytes'] + j['free']['all_bytes'] +
+            j['unaccounted_bytes'])
+
+
+def test_mem_host():
+    """All lines add up to MemTotal, the figures are meminfo's, and little is unaccounted."""
+    j = json.loads(mem('--json').stdout)
+    info = {l.split(':')[0]: int(l.split()[1]) << 10 for l in open('/proc/meminfo')}
+    t.same(j['total_bytes'], info['MemTotal'], 'total')
+    t.same(mem_sum(j), j['total_bytes'], 'sum')
+    t.check(abs(j['unaccounted_bytes']) < j['total_bytes'] // 20, j['unaccounted_bytes'])
+    t.check(j['physical_bytes'] >= j['total_bytes'] and j['boot_reserved']['all_bytes'] >= j['boot_reserved']['page_array_bytes'], j)
+    me = next(p for p in j['processes'] if p['pid'] == os.getpid())
+    t.check(me['rss_bytes'] > 4 << 20 and 0 < me['uss_bytes'] <= me['pss_bytes'] <= me['rss_bytes'], me)
+    text = mem().stdout.decode()
+    for word in ('Physical RAM', 'USER', 'FILE CACHE', 'KERNEL', 'FREE', 'UNACCOUNTED', 'Cross-check'):
+        t.check(word in text, 'no', word, text)
+    t.check(max(map(len, text.split('\n'))) <= 100 and text.count('\n') <= 45, text)
+
+
+def test_mem_options():
+    j = json.loads(mem('--json', '--no-pss', '--sort', 'pid').stdout)
+    pids = [p['pid'] for p in j['processes']]
+    t.same(pids, sorted(pids), 'order')
+    t.check(not any('pss_bytes' in p for p in j['processes']), 'PSS unasked')
+    one = mem('-p', str(os.getpid())).stdout.decode()
+    t.check(one.startswith('python3[%d]' % os.getpid()) or '[%d]' % os.getpid() in one.split('\n')[0], one)
+    t.check('[heap]' in one and 'libc' in one and 'page tables' in one, one)
+    for bad in (['--sort', 'colour'], ['-p', '0'], ['-p', '999999999'], ['-n', 'x'], ['--watch=0'], ['huh']):
+        r = mem(*bad)
+        t.check(r.returncode == 125 and r.stderr.startswith(b'quire: ') and not r.stdout, bad, r)
+    p = subprocess.Popen([t.opts.quire, 'mem', '--watch=0.1', '-n', '1'], stdout=subprocess.PIPE)
+    for _ in range(2):
+        while b'UNACCOUNTED' not in p.stdout.readline():
+            pass
+    p.terminate()
+    p.stdout.read()
+    t.same(p.wait(20), 0, 'status of --watch')
+
+
+def test_mem_without_root():
+    """Less detail, and it says what it could not read."""
+    if os.getuid():
+        raise t.Skip('not root: cannot become somebody else')
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o755)
+        subprocess.run(['cp', t.opts.quire, d + '/quire'], check=True)
+        r = subprocess.run([d + '/quire', 'mem', '--json'], capture_output=True, user=65534, group=65534, extra_groups=[])
+        j = json.loads(r.stdout)
+        t.same(mem_sum(j), j['total_bytes'], 'sum')
+        words = ' '.join(n['name'] for n in j['not_read'])
+        t.check('slabinfo (needs root)' in words and 'smaps_rollup' in words, words)
+        text = subprocess.run([d + '/quire', 'mem'], capture_output=True, user=65534, group=65534, extra_groups=[]).stdout
+        t.check(b'Not read: ' in text and b'needs root' in text, text)
+
+
+INSIDE = '''
+import json, mmap, subprocess, sys
+m = mmap.mmap(-1, 32 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m[::4096] = b"x" * len(m[::4096])
+s = mmap.mmap(-1, 16 << 20)
+s[::4096] = b"x" * len(s[::4096])
+summary = lambda: {l.split()[1]: int(l.split()[3]) * 4096 for l in open("/proc/ledger/summary") if l.startswith("account ")}
+before = summary()
+j = json.loads(subprocess.run([sys.argv[1], "mem", "--json"], capture_output=True).stdout)
+json.dump([before, j, summary()], sys.stdout)
+'''
+
+
+def test_mem_in_guest():
+    """In Quire the same figures are known exactly: each stands between the ledger's before and after, give or take the reader."""
+    r = t.quire('-q', '-m', '256M', '--root', '--', 'python3', '-c', INSIDE, t.opts.quire)
+    t.check(r.returncode == 0, r.stderr)
+    before, j, after = json.loads(r.stdout)
+    t.same(mem_sum(j), j['total_bytes'], 'sum')
+    slack = 2 << 20             # the command itself comes and goes between the two readings
+    for name, value in (('anon', j['user']['anon_bytes']), ('shmem', j['user']['shmem_bytes']), ('page_cache', j['file_cache_bytes']),
+                        ('slab', j['kernel']['slab_bytes']), ('page_tables', j['kernel']['page_table_bytes']),
+                        ('free', j['free']['all_bytes'])):
+        low, high = sorted((before[name], after[name]))
+        t.check(low - slack <= value <= high + slack, name, low, value, high)
+    t.same(j['kernel']['device_bytes'], after['device'], 'device buffers')
+    kernel = sum(after[k] for k in ('slab', 'vmalloc', 'kernel_stacks', 'page_tables', 'percpu', 'modules', 'device'))
+    t.check(abs(j['kernel']['all_bytes'] - kernel) < slack, j['kernel'], kernel)
+    t.check(abs(j['unaccounted_bytes']) < 512 << 10, 'unaccounted', j['unaccounted_bytes'])
+    me = next(p for p in j['processes'] if p['name'] == 'python3')
+    t.check(me['anon_bytes'] >= 32 << 20 and me['shmem_bytes'] >= 16 << 20 and me['uss_bytes'] >= 48 << 20, me)
