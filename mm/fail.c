@@ -186,8 +186,11 @@ static bool decide(struct failure *f, enum fail_kind kind, size_t size, gfp_t gf
 	if (exempt())
 		return false;
 	spin_lock(&lock);
-	hit = plan_says(kind) | attr_says(kind, size, gfp);
-	hit |= own_count_says();
+	hit = plan_says(kind);
+	if (attr_says(kind, size, gfp))		/* each is asked: each counts */
+		hit = true;
+	if (own_count_says())
+		hit = true;
 	if (hit)
 		note(f, kind, size);
 	spin_unlock(&lock);
