@@ -2,7 +2,9 @@
  * stacks.c - `--stacks`: the ledger's stream becomes a tree of calls, each page at the node that asked for it.
  * WHY         the kernel sends what an unwinder needs; names, and the sums over a whole run, are made here, beside the
  *             running machine, in a thread of our own.
- * SHAPE       socket -> stream.c -> { address spaces, stacks -> unwind.c -> tree; pages -> sums at nodes }
+ * SHAPE       socket -> (reader) -> blocks -> (decoder) -> stream.c -> { address spaces, stacks -> unwind.c -> tree; pages ->
+ *             sums at nodes }. Two threads: finding names takes time, and the guest must not wait for it. It does wait, and
+ *             nothing is lost, when QUEUE_MOST bytes are waiting here.
  * EXACT       every page event is there, so live and total are what they were; the state at the machine's peak is kept without
  *             copying: a node notes its value when it first changes after a maximum (`mark`).
  * TREE        [user memory] | [page cache] | [kernel memory], then the program, then its calls from main() on, then the kernel's.
@@ -22,6 +24,15 @@ enum { AT_PEAK, AT_END, TOTAL, OWN_PEAK, ALLOCS, NR_COLUMNS };
 static const char *const columns[] = {"at_peak_bytes", "end_bytes", "total_bytes", "peak_bytes", "allocs"};
 
 #define NO_NODE UINT32_MAX
+#define BLOCK (1u << 18)
+#define QUEUE_MOST (256u << 20)
+
+/* What was read and not yet understood. */
+struct block {
+	struct block *next;
+	size_t len;
+	char data[BLOCK];
+};
 
 struct stack {
 	uint32_t *frames; /* of the tree: user, outermost first, then kernel the same */
@@ -39,7 +50,12 @@ struct page {
 struct stacks {
 	const struct options *o;
 	int fd;
-	pthread_t thread;
+	pthread_t reader, decoder;
+	pthread_mutex_t lock; /* of the queue */
+	pthread_cond_t moved;
+	struct block *first, **last;
+	size_t queued;
+	bool over, ended; /* no more is read; END was seen */
 	struct stream stream;
 	struct call_tree tree;
 	uint64_t *mark;	      /* per node: the number of maxima when it last changed */
@@ -352,27 +368,84 @@ static const struct stream_events events = {
 	.fork = on_fork,
 };
 
+/* One block; NULL at the end of the stream. */
+static struct block *read_block(struct stacks *s)
+{
+	struct block *b = must_alloc(malloc(sizeof(*b)));
+
+	for (;;) {
+		ssize_t n = read(s->fd, b->data, BLOCK);
+
+		if (n > 0) {
+			b = must_alloc(realloc(b, offsetof(struct block, data) + (size_t)n));
+			b->len = (size_t)n;
+			b->next = NULL;
+			return b;
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+		poll(&(struct pollfd){.fd = s->fd, .events = POLLIN}, 1, 200);
+		if (__atomic_load_n(&s->ended, __ATOMIC_RELAXED))
+			break;
+	}
+	free(b);
+	return NULL;
+}
+
 static void *reader(void *arg)
 {
 	struct stacks *s = arg;
-	char *buf = must_alloc(malloc(1 << 18));
+	struct block *b;
 
-	for (;;) {
-		ssize_t n = read(s->fd, buf, 1 << 18);
-
-		if (n < 0 && errno == EAGAIN) {
-			poll(&(struct pollfd){.fd = s->fd, .events = POLLIN}, 1, -1);
-			continue;
+	do {
+		b = read_block(s);
+		pthread_mutex_lock(&s->lock);
+		while (b && s->queued > QUEUE_MOST)
+			pthread_cond_wait(&s->moved, &s->lock);
+		if (b) {
+			*s->last = b;
+			s->last = &b->next;
+			s->queued += sizeof(*b) - BLOCK + b->len;
+		} else {
+			s->over = true;
 		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		stream_feed(&s->stream, buf, (size_t)n); /* after an error too: nobody may wait for us */
-		if (s->stream.ended)
-			break;
+		pthread_cond_broadcast(&s->moved);
+		pthread_mutex_unlock(&s->lock);
+	} while (b);
+	return NULL;
+}
+
+static struct block *take_block(struct stacks *s)
+{
+	struct block *b;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->first && !s->over)
+		pthread_cond_wait(&s->moved, &s->lock);
+	b = s->first;
+	if (b) {
+		s->first = b->next;
+		if (!s->first)
+			s->last = &s->first;
+		s->queued -= sizeof(*b) - BLOCK + b->len;
+		pthread_cond_broadcast(&s->moved);
 	}
-	free(buf);
+	pthread_mutex_unlock(&s->lock);
+	return b;
+}
+
+/* After an error it goes on taking: nobody may wait for us. */
+static void *decoder(void *arg)
+{
+	struct stacks *s = arg;
+	struct block *b;
+
+	while ((b = take_block(s))) {
+		stream_feed(&s->stream, b->data, b->len);
+		free(b);
+		if (s->stream.ended)
+			__atomic_store_n(&s->ended, true, __ATOMIC_RELAXED);
+	}
 	return NULL;
 }
 
@@ -384,7 +457,10 @@ void stacks_start(const struct options *o, int fd)
 	s->fd = fd;
 	call_tree_init(&s->tree, columns, NR_COLUMNS);
 	stream_init(&s->stream, &events, s);
-	if (pthread_create(&s->thread, NULL, reader, s))
+	s->last = &s->first;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->moved, NULL);
+	if (pthread_create(&s->reader, NULL, reader, s) || pthread_create(&s->decoder, NULL, decoder, s))
 		fail("cannot start a thread");
 }
 
@@ -401,7 +477,8 @@ void stacks_finish(bool whole)
 
 	if (!s)
 		return;
-	pthread_join(s->thread, NULL);
+	pthread_join(s->reader, NULL);
+	pthread_join(s->decoder, NULL);
 	if (!stream_finish(&s->stream) && whole && (s->stream.begun || s->o->stacks))
 		warn_user("%s", s->stream.error);
 	room_for_marks(s);

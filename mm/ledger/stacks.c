@@ -5,8 +5,10 @@
  *             those belong on the host. So the host gets what an unwinder needs, registers and stack bytes, and gives names.
  * CHEAP       sending kilobytes for each page would be slow. Two moments with the same instruction pointers in the kernel, the
  *             same user ip and, at the same distances from the stack pointer, the same words that point into code, are one
- *             call stack: return addresses are among those words. Their hash is looked up, and only a new one is sent. Stale
- *             return addresses in unused stack make a stack look new, never two look the same; the host folds those.
+ *             call stack: return addresses are among those words. Their hash is looked up, and only a new one is sent, up to
+ *             its last such word. Stale return addresses in unused stack make a stack look new, never two look the same; the
+ *             host folds those. Before that, a CPU looks whether it stands where it stood before: the words that counted then
+ *             are read again, one by one, and with them those that point into the stack (saved frame pointers).
  * TEXTS       where an address space has code: noted as files are mapped with PROT_EXEC, sorted; told to the host too.
  * LIMITS      STACK_MOST bytes of stack are seen: what called the frames beyond them stays unknown. A piece of stack that is
  *             swapped out ends the capture (nothing here may fault).
@@ -32,6 +34,12 @@
 #define KERNEL_DEPTH	24
 #define TABLE_SIZE	32768		/* known stacks; a power of two */
 #define MAX_TEXTS	64
+#define GRANULE_SHIFT	16
+#define GRANULES	16384		/* by address: is there any code? Most words fail here */
+#define GRANULE(a)	((a) >> GRANULE_SHIFT & (GRANULES - 1))
+#define MOST_WORDS	96		/* that a place remembers */
+#define MOST_POINTERS	32		/* beyond so many, words that point into the stack do not count */
+#define PLACES		256		/* a CPU remembers; a power of two */
 
 struct text_range {
 	vaddr_t	start, end;
@@ -42,6 +50,7 @@ struct ledger_texts {
 	u32			nr;
 	bool			too_many;	/* some are missing: every word may point into code */
 	struct text_range	at[MAX_TEXTS];	/* sorted, disjoint */
+	u8			granule[GRANULES / 8];	/* a bit each; never cleared */
 };
 
 struct known {
@@ -49,12 +58,25 @@ struct known {
 	u32	id;
 };
 
+/* Where the program stood when a stack was met: what must be the same to be there again. */
+struct place {
+	u64	key, ip, sp, bp;
+	u32	id, nr;
+	struct {
+		u32	at;		/* word of the stack, from sp */
+		u32	pad;
+		u64	value;
+	} words[MOST_WORDS];
+};
+
 struct capture {			/* one a CPU: between its start and its end nothing sleeps */
 	u64	kernel[KERNEL_DEPTH];
 	unsigned nr_kernel;
 	u64	regs[LS_REGS];
-	u32	len;
+	u32	len;			/* of stack that counts */
 	u64	stack[STACK_MOST / 8];
+	struct place places[PLACES];
+	struct place fresh;		/* what hash_user() found, in case it is worth a place */
 };
 
 static struct capture *captures;	/* by CPU */
@@ -88,6 +110,8 @@ static void texts_insert(struct ledger_texts *t, vaddr_t start, vaddr_t end)
 		t->at[i] = t->at[i - 1];
 	t->at[i] = (struct text_range){ start, end };
 	t->nr++;
+	for (vaddr_t a = ALIGN_DOWN(start, 1UL << GRANULE_SHIFT); a < end; a += 1UL << GRANULE_SHIFT)
+		t->granule[GRANULE(a) / 8] |= 1 << GRANULE(a) % 8;
 }
 
 static void texts_remove(struct ledger_texts *t, vaddr_t start, vaddr_t end)
@@ -158,10 +182,19 @@ void ledger_stream_fork(struct mm *from, struct mm *to)
 
 static noinline bool points_into_code(const struct ledger_texts *t, u64 word)
 {
-	for (unsigned i = 0; i < t->nr; i++)
-		if (word - t->at[i].start < t->at[i].end - t->at[i].start)
+	unsigned low = 0, high = t->nr;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (word >= t->at[mid].end)
+			low = mid + 1;
+		else if (word < t->at[mid].start)
+			high = mid;
+		else
 			return true;
-	return false;
+	}
+	return t->too_many;
 }
 
 /* ---- the stacks ------------------------------------------------------------------------------------------------- */
@@ -190,17 +223,20 @@ static always_inline u64 mix(u64 h, u64 v)
 	return h ^ h >> 29;
 }
 
-/* The program's registers and stack into c. False: there is no program behind this allocation. */
-static bool capture_user(struct capture *c)
+/* The program's registers. False: there is no program behind this allocation. */
+static bool capture_regs(struct capture *c)
 {
-	struct mm *mm = current->mm;
-	size_t want = STACK_MOST, left;
-	vaddr_t sp;
-
-	if (!mm || !current->frame || current->flags & TF_KTHREAD || !trap_from_user(current->frame))
+	if (!current->mm || !current->frame || current->flags & TF_KTHREAD || !trap_from_user(current->frame))
 		return false;
 	trap_dwarf_regs(current->frame, c->regs);
-	sp = c->regs[LS_REG_SP] & ~7UL;
+	return true;
+}
+
+static void capture_stack(struct capture *c, const struct mm *mm)
+{
+	vaddr_t sp = c->regs[LS_REG_SP] & ~7UL;
+	size_t want = STACK_MOST, left;
+
 	if (sp < mm->start_stack && mm->start_stack - sp < want)
 		want = mm->start_stack - sp;	/* above it are only arguments and environment */
 	left = copy_from_user_nofault(c->stack, (const void __user *)sp, want);
@@ -209,24 +245,67 @@ static bool capture_user(struct capture *c)
 		left = copy_from_user_nofault(c->stack, (const void __user *)sp, want);
 	}
 	c->len = (u32)(left ? 0 : want) & ~7u;
-	return true;
 }
 
-static u64 hash_user(const struct capture *c, const struct mm *mm, u64 h)
+static void place_word(struct place *p, unsigned at, u64 value)
+{
+	if (p->nr < MOST_WORDS) {
+		p->words[p->nr].at = at;
+		p->words[p->nr].value = value;
+	}
+	p->nr++;
+}
+
+/* h with the words that point into code, which c->fresh lists; c->len ends behind the last. */
+static u64 hash_stack(struct capture *c, const struct ledger_texts *t, u64 h)
+{
+	u64 low = t->at[0].start, span = t->at[t->nr - 1].end - low, sp = c->regs[LS_REG_SP];
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < c->len / 8; i++) {
+		u64 w = c->stack[i];
+
+		if (unlikely(w - low < span) && t->granule[GRANULE(w) / 8] >> GRANULE(w) % 8 & 1 && points_into_code(t, w)) {
+			h = mix(h, w + i);
+			place_word(&c->fresh, i, w);
+			last = i + 1;
+		} else if (unlikely(w - sp < STACK_MOST) && c->fresh.nr < MOST_POINTERS) {
+			place_word(&c->fresh, i, w);
+		}
+	}
+	c->len = min(c->len, last * 8 + 64);
+	return h;
+}
+
+static u64 hash_user(struct capture *c, const struct mm *mm, u64 h)
 {
 	const struct ledger_texts *t = mm->texts;
-	u64 low, span;
 
-	h = mix(h, (u64)mm->stream_id << 32 | (t ? t->changes : 0));
+	capture_stack(c, mm);
 	h = mix(h, c->regs[LS_REG_IP]);
-	if (!t || !t->nr)
-		return h;
-	low = t->at[0].start;
-	span = t->at[t->nr - 1].end - low;
-	for (unsigned i = 0; i < c->len / 8; i++)
-		if (unlikely(c->stack[i] - low < span) && (t->too_many || points_into_code(t, c->stack[i])))
-			h = mix(h, c->stack[i] + i);
-	return h;
+	return t && t->nr ? hash_stack(c, t, h) : h;
+}
+
+/* Is everything as it was? A word that is not there is not. */
+static bool still_there(const struct place *p)
+{
+	bool same = true;
+
+	current->fault_disabled++;
+	for (unsigned i = 0; same && i < p->nr; i++) {
+		u64 w;
+
+		same = !get_user(w, (const u64 __user *)(p->sp + p->words[i].at * 8)) && w == p->words[i].value;
+	}
+	current->fault_disabled--;
+	return same;
+}
+
+static struct place *place_of(struct capture *c, u64 key)
+{
+	u64 h = mix(key, c->regs[LS_REG_IP] ^ c->regs[LS_REG_SP]);
+
+	return &c->places[h & (PLACES - 1)];
 }
 
 /* The id of a known stack, or a new id: then *fresh. */
@@ -266,24 +345,64 @@ static void send(const struct capture *c, u32 id, bool user)
 			{ c->regs, user ? sizeof(c->regs) : 0 }, { c->stack, user ? c->len : 0 } }, 4);
 }
 
-u32 stream_capture(void)
+static u64 hash_kernel(struct capture *c)
 {
-	struct capture *c = &captures[cpu_id()];
 	u64 hash = 0x51;
-	bool fresh, user;
-	u32 id;
 
 	c->nr_kernel = kernel_frames(c->kernel);
 	for (unsigned i = 0; i < c->nr_kernel; i++)
 		hash = mix(hash, c->kernel[i]);
-	user = capture_user(c);
-	if (user)
-		hash = hash_user(c, current->mm, hash);
-	else
-		hash = mix(hash, (u64)current->tid);
-	id = known_id(hash, &fresh);
+	return hash;
+}
+
+static void place_set(struct place *p, const struct capture *c, u64 key)
+{
+	if (c->fresh.nr > MOST_WORDS)
+		return;
+	memcpy(p->words, c->fresh.words, c->fresh.nr * sizeof(p->words[0]));
+	p->nr = c->fresh.nr;
+	p->id = c->fresh.id;
+	p->key = key;
+	p->ip = c->regs[LS_REG_IP];
+	p->sp = c->regs[LS_REG_SP] & ~7UL;
+	p->bp = c->regs[LS_REG_BP];
+}
+
+/*
+ * A place is known by whose code it is and by how the kernel came to allocate: for a fault the line that asked says that, since all
+ * faults take one way; system calls have many, so their frames are walked each time.
+ */
+static u32 capture_program(struct capture *c, struct mm *mm, unsigned site)
+{
+	u64 whose = (u64)mm_name(mm) << 32 | (mm->texts ? mm->texts->changes : 0);
+	bool is_fault = (long)current->frame->orig_ax < 0, fresh;
+	u64 kernel = is_fault ? site : hash_kernel(c), key = mix(whose, kernel);
+	struct place *p = place_of(c, key);
+
+	if (p->key == key && p->ip == c->regs[LS_REG_IP] && p->sp == (c->regs[LS_REG_SP] & ~7UL) &&
+	    p->bp == c->regs[LS_REG_BP] && still_there(p))
+		return p->id;
+	if (is_fault)
+		kernel = hash_kernel(c);
+	c->fresh.nr = 0;
+	c->fresh.id = known_id(hash_user(c, mm, mix(whose, kernel)), &fresh);
 	if (fresh)
-		send(c, id, user);
+		send(c, c->fresh.id, true);
+	place_set(p, c, key);
+	return c->fresh.id;
+}
+
+u32 stream_capture(unsigned site)
+{
+	struct capture *c = &captures[cpu_id()];
+	bool fresh;
+	u32 id;
+
+	if (capture_regs(c))
+		return capture_program(c, current->mm, site);
+	id = known_id(mix(hash_kernel(c), (u64)current->tid), &fresh);
+	if (fresh)
+		send(c, id, false);
 	return id;
 }
 
@@ -309,6 +428,7 @@ int stream_stacks_start(void)
 	if (!captures || !table)
 		return -ENOMEM;
 	memset(table, 0, TABLE_SIZE * sizeof(*table));
+	memset(captures, 0, nr_cpus * sizeof(*captures));
 	nr_known = 0;
 	return 0;
 }

@@ -151,9 +151,11 @@ void stream_record(enum ls_type type, const struct iovec_part *parts, unsigned n
 
 static void note(struct page *p, enum ls_page_op op, unsigned order, unsigned account, u32 stack)
 {
-	ktime_t now = ktime_get();
+	static ktime_t now;		/* every eighth event looks at the clock */
 
 	spin_lock(&stream_lock);
+	if (nr_batch % 8 == 0)
+		now = ktime_get();
 	if (nr_batch == BATCH || (nr_batch && now - batch_time > 1000000000))
 		batch_send();
 	if (!nr_batch)
@@ -165,7 +167,7 @@ static void note(struct page *p, enum ls_page_op op, unsigned order, unsigned ac
 
 void ledger_stream_alloc(struct page *p, unsigned order)
 {
-	note(p, LS_ALLOC, order, p->account, stream_capture());
+	note(p, LS_ALLOC, order, p->account, stream_capture(p->site));
 }
 
 void ledger_stream_free(struct page *p, unsigned order)

@@ -13,7 +13,7 @@ struct iovec_part {
 /* One record of these parts, padded to 8 bytes. What was noted about pages before goes first. */
 void stream_record(enum ls_type type, const struct iovec_part *parts, unsigned nr);
 /* The id of the stack of whoever allocates now: sent when it is new. 0: none.  */
-u32 stream_capture(void);
+u32 stream_capture(unsigned site);
 int stream_stacks_start(void) must_check;
 void stream_stacks_started(void);
 
