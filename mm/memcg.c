@@ -72,11 +72,11 @@ void memcg_remove(struct memcg *m)
 {
 	unsigned nr = ledger_nr_owners();
 
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	for (unsigned o = 1; o < nr; o++)
 		if (ledger_owners[o].memcg == m)
 			ledger_owners[o].memcg = m->parent == &memcg_root ? NULL : m->parent;
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 	list_remove(&m->sibling);
 	memcg_count--;
 	memcg_put(m);
@@ -103,8 +103,13 @@ bool memcg_is_below(const struct memcg *m, const struct memcg *top)
 
 void memcg_bind_owner(owner_t o, struct memcg *m)
 {
-	if (o && ledger_owners)
-		ledger_owners[o].memcg = m == &memcg_root ? NULL : m;
+	if (m == &memcg_root)
+		m = NULL;
+	if (!o || !ledger_owners || ledger_owners[o].memcg == m)
+		return;
+	ledger_lock();				/* what it took so far is not the cgroup's */
+	ledger_owners[o].memcg = m;
+	ledger_unlock();
 }
 
 struct memcg *memcg_of_owner(owner_t o)

@@ -435,10 +435,8 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
  * May other threads go on faulting while [start, end), from v on, is emptied? Then the areas leave first and their pages afterwards.
  * Anonymous areas only: an area of a file stays in the file's index until its pages are gone, for truncation to find them.
  */
-static bool may_unmap_beside(struct mm *mm, struct vma *v, vaddr_t end)
+static bool may_unmap_beside(const struct vma *v, vaddr_t end)
 {
-	if (mm_is_alone(mm))
-		return false;
 	for (; v && v->start < end; v = v->next)
 		if (!vma_is_anon(v) || (v->flags & VM_LOCKED))
 			return false;
@@ -481,6 +479,7 @@ static int unmap_beside(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end
 	if (v->end <= start)
 		v = v->next;
 	floor = v->start < start ? start : v->prev ? v->prev->end : 0;
+	ledger_note_process(mm);
 	gone = detach_areas(mm, v, start, end);
 	v = vma_find(mm, start);
 	ceiling = v ? v->start : 0;
@@ -509,8 +508,8 @@ int mm_munmap(struct mm *mm, vaddr_t addr, size_t len)
 		return -EINVAL;
 	if (rwsem_write_lock_killable(&mm->mmap_lock))
 		return -EINTR;
-	v = vma_find(mm, addr);
-	if (v && v->start < addr + len && may_unmap_beside(mm, v, addr + len) && !unmap_split(mm, v, addr, addr + len))
+	v = mm_is_alone(mm) ? NULL : vma_find(mm, addr);
+	if (v && v->start < addr + len && may_unmap_beside(v, addr + len) && !unmap_split(mm, v, addr, addr + len))
 		return unmap_beside(mm, v, addr, addr + len);
 	err = unmap_locked(mm, addr, addr + len);
 	mm_write_unlock(mm);

@@ -51,8 +51,62 @@ enum ledger_space ledger_account_space(enum account a)
 	return accounts[a].space;
 }
 
+DEFINE_PER_CPU_ALIGNED(struct ledger_pending, ledger_pending);
+
+/* n pages taken on credit under one key. Lock held. */
+void ledger_fold_one(struct ledger_pending *p, long n)
+{
+	struct page as = { .books = p->key };
+	struct alloc_site *site = ledger_site(as.site);
+
+	p->base -= n;
+	ledger_book(as.account, as.owner, site, n);
+#ifndef NO_LEDGER
+	site->calls += n - 1;
+#endif
+}
+
+/* How much may be taken unseen: never past the timeline's bound, whatever the other CPUs do with theirs. Folded, lock held. */
+static long credit(void)
+{
+	long room = ledger_books.snap_above - ledger_books.used;
+
+	for_each_cpu(cpu)
+		if (cpu != cpu_id())
+			room -= per_cpu_ptr(ledger_pending, cpu)->base;
+	return clamp(room, 0L, (long)LEDGER_CREDIT);
+}
+
+/* No credit for this key: book the page. When the same comes twice, more of it will. */
+void ledger_add_slow(u64 key, struct alloc_site *site)
+{
+	struct ledger_pending *p = this_cpu_ptr(ledger_pending);
+	struct page as = { .books = key };
+
+	spin_lock(&ledger_books.lock);
+	ledger_book(as.account, as.owner, site, 1);
+	if (p->seen == key) {
+		ledger_fold();
+		ledger_check_bound();
+		p->key = key;
+		p->base = credit();
+		WRITE_ONCE(p->left, p->base);
+	} else {
+		ledger_check_bound();
+		p->seen = key;
+	}
+	spin_unlock(&ledger_books.lock);
+}
+
+void ledger_sync(void)
+{
+	ledger_lock();
+	ledger_unlock();
+}
+
 long ledger_frames(enum account a)
 {
+	ledger_sync();
 	return a == ACCT_FREE ? ledger_books.ram - ledger_books.used : ledger_books.account[a].frames;
 }
 
@@ -72,6 +126,7 @@ long ledger_managed_frames(enum account a)
 
 long ledger_peak(enum account a)
 {
+	ledger_sync();
 	return a == ACCT_FREE ? ledger_frames(a) : max(ledger_books.account[a].peak, ledger_books.account[a].frames);
 }
 
@@ -79,6 +134,7 @@ long ledger_at_machine_peak(enum account a)
 {
 	const struct ledger_books *b = &ledger_books;
 
+	ledger_sync();
 	if (a == ACCT_FREE)
 		return b->ram - max(b->used_peak, b->used);
 	return b->used > b->used_peak ? b->account[a].frames : b->at_peak_frames[a];
@@ -98,11 +154,11 @@ void ledger_reset_peaks(void)
 {
 	struct ledger_books *b = &ledger_books;
 
-	spin_lock(&b->lock);
+	ledger_lock();
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		b->account[a].peak = b->account[a].frames;
 	ledger_note_peak();
-	spin_unlock(&b->lock);
+	ledger_unlock();
 }
 
 /*
@@ -119,7 +175,7 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 		return;
 	if (unlikely(ledger_streaming & STREAM_PAGES))
 		ledger_stream_move(page, order, to);
-	spin_lock(&b->lock);
+	ledger_lock();
 	if (b->used > b->used_peak && to == ACCT_FREE)
 		ledger_note_peak();
 	if (b->account[from].frames > b->account[from].peak)
@@ -135,7 +191,7 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 	if (to != ACCT_FREE)
 		memcg_book(ledger_owners[page->owner].memcg, to, n);
 #endif
-	spin_unlock(&b->lock);
+	ledger_unlock();
 	for (long i = 0; i < n; i++)
 		page[i].account = (u8)to;
 }
@@ -147,7 +203,7 @@ void ledger_page_recharge(struct page *page, owner_t to)
 
 	if (page->owner == to)
 		return;
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	ledger_fall(&o->frames, &o->peak, 1);
 	ledger_owners[to].frames++;
 	if (o->memcg != ledger_owners[to].memcg) {
@@ -155,6 +211,6 @@ void ledger_page_recharge(struct page *page, owner_t to)
 		memcg_book(ledger_owners[to].memcg, page->account, 1);
 	}
 	page->owner = to;
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 #endif
 }

@@ -359,6 +359,7 @@ static void audit_once(void *arg)
 	struct audit *a = arg;
 	struct audit_walker *w;
 
+	ledger_sync();
 	for (unsigned i = 0; i < NR_ZONES; i++)
 		walk_zone(a, &zones[i]);
 	walk_stacks(a);

@@ -7,10 +7,16 @@
  * A maximum is noted when a number is about to fall, not each time it rises: until then the number itself is the maximum. So
  * taking memory costs five additions, exact peaks are paid for when it is given back (many pages at a time), and whoever
  * asks for a peak takes the larger of the two. The copy of all accounts at the machine's peak works the same way.
+ *
+ * So a rise may be booked late, if only it stands in the books before the next fall, and before anybody looks. Single pages that one CPU
+ * takes under the same three names are a decrement of a per-CPU credit (struct ledger_pending), no lock and no shared line; whoever
+ * takes the lock to look or to let a number fall folds all CPUs' into the books first. Credit is given out only as far as the
+ * timeline's upper bound, so that a snapshot is taken at the very page that crosses it.
  */
 #ifndef MM_LEDGER_CHARGE_H
 #define MM_LEDGER_CHARGE_H
 
+#include <kernel/cpu.h>
 #include <mm/memcg.h>
 #include <mm/page.h>
 
@@ -31,6 +37,15 @@ struct ledger_books {
 	long		at_peak_frames[NR_ACCOUNTS];
 	ktime_t		peak_time;
 };
+
+#define LEDGER_CREDIT	64			/* pages a CPU may take before it comes to the books again */
+struct ledger_pending {
+	u64	key;			/* page->books of the pages taken; changes under the lock, by its CPU */
+	long	left;			/* credit; falls by one a page, by its CPU, without the lock */
+	long	base;			/* of `left` when last folded; lock: base - left pages are not in the books yet */
+	u64	seen;			/* the last key that had no credit: the second time it gets it */
+};
+DECLARE_PER_CPU(struct ledger_pending, ledger_pending);
 
 extern struct ledger_books ledger_books;
 extern struct ledger_owner *ledger_owners;
@@ -65,7 +80,8 @@ static noinline unused void memcg_book(struct memcg *m, enum account a, long n)
 	}
 }
 
-static always_inline void ledger_add_locked(enum account a, owner_t owner, struct alloc_site *site, long n)
+/* Without the timeline's check. */
+static always_inline void ledger_book(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
 	ledger_books.account[a].frames += n;
 	ledger_books.used += n;
@@ -74,8 +90,6 @@ static always_inline void ledger_add_locked(enum account a, owner_t owner, struc
 		memcg_book(ledger_owners[owner].memcg, a, n);
 	site->calls++;
 	site->bytes += n << PAGE_SHIFT;
-	if (unlikely(ledger_books.used > ledger_books.snap_above))
-		ledger_snapshot();
 }
 
 /* *now falls by n. */
@@ -112,7 +126,7 @@ static always_inline void ledger_sub_locked(const struct page *p, long n)
 
 #else
 
-static always_inline void ledger_add_locked(enum account a, owner_t owner, struct alloc_site *site, long n)
+static always_inline void ledger_book(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
 	ledger_books.account[a].frames += n;
 	ledger_books.used += n;
@@ -126,18 +140,65 @@ static always_inline void ledger_sub_locked(const struct page *p, long n)
 
 #endif
 
+static always_inline void ledger_check_bound(void)
+{
+	if (unlikely(ledger_books.used > ledger_books.snap_above))
+		ledger_snapshot();
+}
+
+void ledger_fold_one(struct ledger_pending *p, long n);
+void ledger_add_slow(u64 key, struct alloc_site *site);
+
+/* What CPUs have taken on credit goes into the books. Lock held. */
+static always_inline void ledger_fold(void)
+{
+	for_each_cpu(cpu) {
+		struct ledger_pending *p = per_cpu_ptr(ledger_pending, cpu);
+		long n = p->base - READ_ONCE(p->left);
+
+		if (n)
+			ledger_fold_one(p, n);
+	}
+}
+
+/* The books as they are at this moment. Whoever only adds to them need not fold. */
+static always_inline void ledger_lock(void)
+{
+	spin_lock(&ledger_books.lock);
+	ledger_fold();
+	ledger_check_bound();
+}
+
+static always_inline void ledger_unlock(void)
+{
+	spin_unlock(&ledger_books.lock);
+}
+
+/* For readers of single numbers. */
+void ledger_sync(void);
+
 static always_inline void ledger_add(enum account a, owner_t owner, struct alloc_site *site, long n)
 {
 	spin_lock(&ledger_books.lock);
-	ledger_add_locked(a, owner, site, n);
+	ledger_book(a, owner, site, n);
+	ledger_check_bound();
 	spin_unlock(&ledger_books.lock);
+}
+
+/* One page, its books filled in. */
+static always_inline void ledger_add_one(u64 key, struct alloc_site *site)
+{
+	if (likely(this_cpu_read(ledger_pending.key) == key) && likely(this_cpu_read(ledger_pending.left)))
+		this_cpu_add(ledger_pending.left, -1);
+	else
+		ledger_add_slow(key, site);
 }
 
 static always_inline void ledger_sub(const struct page *p, long n)
 {
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	ledger_sub_locked(p, n);
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 }
 
 /* Frames whose struct page names the machine are paid by `to` instead of `from`: kernel stacks change hands this way. */
@@ -146,12 +207,12 @@ static inline void ledger_owner_shift(owner_t from, owner_t to, long n)
 #ifndef NO_LEDGER
 	struct ledger_owner *o = &ledger_owners[from];
 
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	ledger_fall(&o->frames, &o->peak, n);
 	ledger_owners[to].frames += n;
 	memcg_book(o->memcg, ACCT_KSTACK, -n);
 	memcg_book(ledger_owners[to].memcg, ACCT_KSTACK, n);
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 #endif
 }
 

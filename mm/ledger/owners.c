@@ -48,6 +48,8 @@ void ledger_start(void)
 
 	spin_lock_init(&ledger_books.lock, "ledger", LOCK_LEDGER);
 	memset(ledger_books.account, 0, sizeof(ledger_books.account));
+	for_each_cpu(cpu)
+		*per_cpu_ptr(ledger_pending, cpu) = (struct ledger_pending){ 0 };
 	ledger_site_base = __start_alloc_sites;
 	ledger_nr_sites = (unsigned)(__end_alloc_sites - __start_alloc_sites);
 	ledger_nr_kernel_sites = (unsigned)(__stop_alloc_sites - __start_alloc_sites);
@@ -92,6 +94,7 @@ void ledger_owner_seen(owner_t o)
 /* Released owners that nothing names any more become free. */
 static void sweep(void)
 {
+	ledger_sync();
 	bitmap_zero(seen_by_slabs, nr_owners);
 	ledger_walk_slab_owners();
 	for (unsigned o = 1; o < nr_owners; o++)
@@ -169,6 +172,8 @@ void ledger_start(void)
 {
 	spin_lock_init(&ledger_books.lock, "ledger", LOCK_LEDGER);
 	memset(ledger_books.account, 0, sizeof(ledger_books.account));
+	for_each_cpu(cpu)
+		*per_cpu_ptr(ledger_pending, cpu) = (struct ledger_pending){ 0 };
 }
 void ledger_init(void) { }
 struct alloc_site *ledger_site_slow(unsigned id) { return NULL; }
@@ -184,10 +189,12 @@ const struct ledger_owner_name *ledger_owner_name(unsigned o) { return NULL; }
 
 long ledger_owner_frames(owner_t o)
 {
+	ledger_sync();
 	return ledger_owners ? ledger_owners[o].frames : 0;
 }
 
 long ledger_owner_peak(owner_t o)
 {
+	ledger_sync();
 	return ledger_owners ? max(ledger_owners[o].peak, ledger_owners[o].frames) : 0;
 }

@@ -25,9 +25,9 @@ static void report_accounts(struct text *out)
 	struct ledger_books b;
 	bool at_peak;
 
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	b = ledger_books;
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 	at_peak = b.used > b.used_peak;
 	b.used_peak = max(b.used, b.used_peak);
 	text_printf(out, "ram_frames %ld\npage_size %lu\nused_now %ld\nused_peak %ld\npeak_time_ns %lld\nnow_time_ns %lld\n",
@@ -141,6 +141,7 @@ static int report_detail(struct text *out)
 		return -ENOMEM;
 	sums.site = sums.owner + owners;
 	sum_slabs(&sums);
+	ledger_sync();
 	report_owners(out, &sums);
 	report_sites(out, &sums, sums.site + sites);
 	kvfree(sums.owner);
@@ -158,6 +159,7 @@ int ledger_allocinfo(struct text *out)
 	sums.site = sums.owner + owners;
 	sums.objects = sums.site + sites;
 	sum_slabs(&sums);
+	ledger_sync();
 	text_puts(out, "allocinfo - version: 1.0\n#     <size>  <calls> <tag info>\n");
 	for (unsigned i = 1; i <= ledger_nr_sites; i++) {
 		const struct alloc_site *s = ledger_site(i);

@@ -301,11 +301,11 @@ int ledger_stream_start(unsigned flags)
 	if (err)
 		return err;
 	sink->open(sink);
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	spin_lock(&stream_lock);
 	begin(flags);
 	spin_unlock(&stream_lock);
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 	if (flags & LEDGER_STREAM_PAGES) {
 		stream_stacks_started();
 		trace_hook(true);

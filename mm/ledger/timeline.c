@@ -120,6 +120,7 @@ void ledger_snapshot(void)
 
 	if (!snaps)
 		return;
+	ledger_fold();
 	lowest = min(lowest, b->used);
 	highest = max(highest, b->used);
 	if (nr_snaps == SNAPSHOTS)
@@ -142,7 +143,7 @@ int ledger_timeline_start(void)
 		return -ENOMEM;
 	}
 	ledger_reset_peaks();
-	spin_lock(&b->lock);
+	ledger_lock();
 	if (!snaps) {
 		snaps = fresh;
 		activities = (struct activity *)(fresh + SNAPSHOTS);
@@ -151,7 +152,7 @@ int ledger_timeline_start(void)
 	least_step = MIN_STEP;
 	lowest = highest = b->used;
 	ledger_snapshot();
-	spin_unlock(&b->lock);
+	ledger_unlock();
 	return 0;
 }
 
@@ -225,12 +226,12 @@ void ledger_snapshot_last(void)
 {
 	struct snapshot s;
 
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	if (snaps && peak_entry(&s))
 		stream_snapshot(&s, LS_PEAK);
 	fill(&s);
 	stream_snapshot(&s, LS_STOP);
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 }
 
 /* Printing may sleep and allocate, which moves the books: work on a copy. */
@@ -243,7 +244,7 @@ int ledger_timeline_report(struct text *out)
 
 	if (!copy)
 		return -ENOMEM;
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	n = snaps ? nr_snaps : 0;
 	memcpy(copy, snaps, n * sizeof(*copy));
 	memcpy(acts, activities, n * sizeof(*acts));
@@ -252,7 +253,7 @@ int ledger_timeline_report(struct text *out)
 		fill_activity(&acts[n]);
 		fill(&copy[n++]);
 	}
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 	print_columns(out);
 	text_printf(out, "\nsnapshots %u\n", n + has_peak);
 	for (unsigned i = 0; i < n; i++) {

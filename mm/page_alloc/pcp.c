@@ -104,13 +104,16 @@ static noinline struct page *alloc_block(gfp_t gfp, unsigned order, enum account
 	return p;
 }
 
-static always_inline struct page *issue_one(struct page *p, gfp_t gfp, enum account account, struct alloc_site *site)
+static always_inline struct page *issue_one(struct page *p, gfp_t gfp, enum account account, struct alloc_site *site, bool credit)
 {
 	owner_t owner = issue_owner(gfp);
 
 	debug_assert(p->account == ACCT_FREE && !page_refs(p));
 	issue(p, account, owner, site, gfp_migratetype(gfp));
-	ledger_add(account, owner, site, 1);
+	if (credit)
+		ledger_add_one(p->books, site);
+	else
+		ledger_add(account, owner, site, 1);
 	vm_event_add(PGALLOC, 1);
 	if (gfp & GFP_ZERO)
 		clear_page(page_address(p));
@@ -160,7 +163,7 @@ static struct page *alloc_untraced(gfp_t gfp, unsigned order, enum account accou
 		l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
 		p = l->count ? l->pages[--l->count] : refill(l, gfp);
 		if (p)
-			issue_one(p, gfp, account, site);
+			issue_one(p, gfp, account, site, !memcg_count && site < LEDGER_MODULE_SITES);
 	}
 	if (p)
 		count_for_module(site, 1L << order);
@@ -200,7 +203,7 @@ struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, stru
 	    for_module(site))
 		return alloc_slow(gfp, order, account, site);
 	l->count = --n;
-	return issue_one(l->pages[n], gfp, account, site);
+	return issue_one(l->pages[n], gfp, account, site, true);
 }
 
 unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site)
@@ -374,9 +377,9 @@ void page_put_bulk(struct page **pages, unsigned nr)
 		return;
 	if (flags & BIT(PG_LRU))
 		page_lru_forget(pages, n);
-	spin_lock(&ledger_books.lock);
+	ledger_lock();
 	ledger_sub_all(pages, n);
-	spin_unlock(&ledger_books.lock);
+	ledger_unlock();
 	for (unsigned i = 0; i < n; i++) {
 		note_free(pages[i], 0);
 		put_on_stack(pages[i]);
