@@ -162,6 +162,29 @@ bool delayed_work_cancel(struct delayed_work *w)
 	return false;
 }
 
+/* No threads of the kernel's own: queued work is done when somebody waits for it. */
+void work_init(struct work *w, void (*fn)(struct work *))
+{
+	w->fn = fn;
+	w->queued = false;
+}
+
+bool work_queue(struct work *w)
+{
+	bool was = w->queued;
+
+	w->queued = true;
+	return !was;
+}
+
+void work_flush(struct work *w)
+{
+	if (w->queued) {
+		w->queued = false;
+		w->fn(w);
+	}
+}
+
 bool delayed_work_queue(struct delayed_work *w, ktime_t delay)
 {
 	return true;

@@ -47,7 +47,7 @@ struct record {
 
 static struct record *records;		/* RECORDS and the scratch entry; under records_lock */
 static unsigned long not_kept;
-static spinlock_t records_lock = SPINLOCK_INIT("process_records", LOCK_LEDGER);
+static spinlock_t records_lock = SPINLOCK_INIT("process_records", LOCK_ZONE);
 static struct mutex details_mutex = MUTEX_INIT(details_mutex, "process_details", LOCK_SLEEP_LEAF);
 static char path_scratch[256];		/* under details_mutex */
 

@@ -33,6 +33,57 @@ TEST(ledger, owners)
 	ledger_switch_owner(OWNER_MACHINE);
 }
 
+/*
+ * Goal: pages taken on a CPU's credit are in the books whenever somebody looks and before any number falls, so that sums and maxima
+ * are exact although nobody took the lock.
+ */
+static struct page *on_credit[4][150];
+
+static void take_on_credit(unsigned cpu, void *arg)
+{
+	for (int i = 0; i < 150; i++)
+		on_credit[cpu][i] = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+}
+
+static void give_half(unsigned cpu, void *arg)
+{
+	for (int i = 0; i < 75; i++)
+		page_put(on_credit[cpu][i]);
+}
+
+TEST(ledger, credit)
+{
+	struct page *p[200];
+	long used;
+
+	t_machine(t, 15, 4);
+	ledger_reset_peaks();
+	used = (long)nr_ram_pages() - ledger_frames(ACCT_FREE);
+	for (int i = 0; i < 200; i++) {
+		p[i] = page_alloc(GFP_KERNEL, 0, ACCT_ZSWAP);
+		if (i % 7 == 0)
+			EXPECT_EQ(t, ledger_frames(ACCT_ZSWAP), i + 1);
+	}
+	page_put(p[0]);
+	p[0] = page_alloc(GFP_KERNEL, 0, ACCT_KSTACK);	/* another key in between, and a fall that notes the maximum */
+	EXPECT_EQ(t, ledger_peak(ACCT_ZSWAP), 200);
+	EXPECT_EQ(t, ledger_frames(ACCT_ZSWAP), 199);
+	for (int i = 0; i < 200; i++)
+		page_put(p[i]);
+	EXPECT_EQ(t, (long)nr_ram_pages() - ledger_frames(ACCT_FREE), used);
+	host_on_cpus(4, take_on_credit, NULL);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 600);
+	host_on_cpus(4, give_half, NULL);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 300);
+	EXPECT_EQ(t, ledger_peak(ACCT_DEVICE), 600);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_DEVICE), 600);
+	EXPECT_EQ(t, ledger_at_machine_peak(ACCT_ZSWAP), 0);
+	for (int c = 0; c < 4; c++)
+		for (int i = 75; i < 150; i++)
+			page_put(on_credit[c][i]);
+	EXPECT_EQ(t, ledger_frames(ACCT_DEVICE), 0);
+}
+
 /* Goal: an id is given out again only when nothing names it any more: neither a frame nor a slab object. */
 TEST(ledger, owner_ids_are_reused)
 {
