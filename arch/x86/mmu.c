@@ -6,11 +6,15 @@
  *             points to a table from boot on. So kernel mappings made later are seen by all.
  * PROTECTION  Text is read-execute, constants read-only, everything else never executable; the direct map's alias of text
  *             and constants is read-only too. Kernel entries are global.
+ * KASLR       The direct map, vmalloc and the page array begin at random places, in that order, between Linux's place for the
+ *             first and KASLR_END; `nokaslr` leaves them at Linux's bases. Boot runs on the direct map of the early tables, so
+ *             page_offset_base changes at the moment the final tables are loaded. The image stays: it is not relocatable.
  * FLUSHING    Who may hold translations of a user address space stands in mm->cpumask. Remote CPUs are interrupted and
  *             flush in the handler; the sender waits for all of them.
  */
 #include <abi/errno.h>
 #include <arch/cpu.h>
+#include <arch/elf.h>
 #include <arch/layout.h>
 #include <arch/machine.h>
 #include <arch/mmu.h>
@@ -31,6 +35,7 @@
 pgd_t *arch_kernel_pgd;
 unsigned pt_levels = 4;
 u64 pte_nx_mask;
+static vaddr_t direct_map;	/* where page_offset_base will be */
 static bool boot_allocation = true;	/* tables come from memblock */
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -126,7 +131,7 @@ static init_text void map_image(void)
 
 		map_range(start, image_to_phys(start), len, parts[i].prot, 1);
 		if (parts[i].alias_ro)
-			map_range(page_offset_base + image_to_phys(start), image_to_phys(start), len, PROT_KERNEL_RO, 1);
+			map_range(direct_map + image_to_phys(start), image_to_phys(start), len, PROT_KERNEL_RO, 1);
 	}
 }
 
@@ -134,14 +139,19 @@ static init_text void map_ram(void)
 {
 	unsigned max_level = cpu_features.gbpages ? 3 : 2;
 
-	map_range(page_offset_base, 0, MIB(1), PROT_KERNEL_RW, 1);	/* firmware tables and the start of other CPUs */
+	map_range(direct_map, 0, MIB(1), PROT_KERNEL_RW, 1);	/* firmware tables and the start of other CPUs */
 	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
 		const struct boot_range *r = &boot_info.ranges[i];
 		paddr_t start = ALIGN_DOWN(r->start, PAGE_SIZE), end = ALIGN_UP(r->end, PAGE_SIZE);
 
 		if (r->type == BOOT_RAM || r->type == BOOT_ACPI || r->type == BOOT_ACPI_NVS)
-			map_range(page_offset_base + start, start, end - start, PROT_KERNEL_RW, max_level);
+			map_range(direct_map + start, start, end - start, PROT_KERNEL_RW, max_level);
 	}
+}
+
+static u64 vmemmap_size(void)
+{
+	return ALIGN_UP(memblock_end_of_ram() >> PAGE_SHIFT, PT_ENTRIES) * sizeof(struct page);
 }
 
 /* Every root entry of the kernel half that will ever be used gets its table now. */
@@ -152,22 +162,84 @@ static init_text void fill_root(void)
 	walk(vmalloc_base, level, true);
 	walk(vmemmap_base, level, true);
 	walk(KERNEL_BASE, level, true);
-	walk(page_offset_base, level, true);
 	for (paddr_t pa = 0; pa < memblock_end_of_ram(); pa += PT_SIZE(pt_levels))
-		walk(page_offset_base + pa, level, true);
+		walk(direct_map + pa, level, true);
+	walk(direct_map + memblock_end_of_ram() - 1, level, true);
+	walk(vmalloc_base + VMALLOC_SIZE - 1, level, true);
+	walk(vmemmap_base + vmemmap_size() - 1, level, true);
+}
+
+/* A random number below `limit`; the boot option quire.seed makes it the same each time. */
+static init_text u64 boot_random(u64 limit)
+{
+	static u64 state;
+	u64 seed = cmdline_get_size("quire.seed", 0);
+
+	state = (state + (seed ? seed : arch_random_u64() ^ rdtsc())) * 0x9e3779b97f4a7c15ull;
+	return (state >> 20) % limit;
+}
+
+static init_text void choose_bases(void)
+{
+	struct { vaddr_t *base; u64 size, align; } regions[] = {
+		{ &direct_map, ALIGN_UP(memblock_end_of_ram(), GIB(1024)), GIB(1) },
+		{ &vmalloc_base, VMALLOC_SIZE, VMALLOC_SIZE },	/* aligned: no more tables than without */
+		{ &vmemmap_base, ALIGN_UP(vmemmap_size(), GIB(1)), GIB(1) },
+	};
+	vaddr_t at = direct_map = page_offset_base;
+	u64 spare = KASLR_END - at;
+
+	if (cmdline_has("nokaslr"))
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(regions); i++)
+		spare -= regions[i].size + regions[i].align;
+	for (unsigned i = 0; i < ARRAY_SIZE(regions); i++) {
+		u64 part = boot_random(spare / (ARRAY_SIZE(regions) - i) / GIB(1)) * GIB(1);
+
+		*regions[i].base = ALIGN_UP(at + part, regions[i].align);
+		at = *regions[i].base + regions[i].size;
+		spare -= part;
+	}
 }
 
 init_text void arch_mm_init(void)
 {
 	memblock_set_limit(GIB(4));		/* what the early tables map */
 	arch_kernel_pgd = (pgd_t *)(page_offset_base + memblock_alloc(PAGE_SIZE, PAGE_SIZE, ACCT_PAGE_TABLE));
+	choose_bases();
 	fill_root();
 	map_image();
 	map_ram();
 	write_cr3((vaddr_t)arch_kernel_pgd - page_offset_base);
+	arch_kernel_pgd = (pgd_t *)((vaddr_t)arch_kernel_pgd - page_offset_base + direct_map);
+	page_offset_base = direct_map;
 	if (cpu_features.pge)
 		write_cr4(read_cr4() | CR4_PGE);
 	memblock_set_limit(memblock_end_of_ram());
+}
+
+/*
+ * The first GiB at its physical address, or not any more: other CPUs start on page 0. One entry of the direct map, borrowed;
+ * the tables above it are ours.
+ */
+init_text void arch_map_low(bool on)
+{
+	pte_t *e;
+
+	if (on) {
+		e = walk(0, 3, true);
+		if (e)
+			pte_set(e, *walk(page_offset_base, 3, false));
+		return;
+	}
+	for (unsigned level = 3; level < pt_levels; level++) {
+		e = walk(0, level, false);
+		if (!e)
+			continue;
+		pte_set(walk(0, level + 1, false), (pte_t){ 0 });
+		page_clear(virt_to_page(e), PG_TABLE);
+		page_free(virt_to_page(e), 0);
+	}
 }
 
 /* The page array, before the page allocator. Large pages when the stretch is long enough. */

@@ -118,16 +118,15 @@ void ap_start(void)
 static init_text void trampoline_map(bool on)
 {
 	pte_t *direct = kernel_pte((vaddr_t)phys_to_virt(0));
-	pte_t *root = arch_kernel_pgd;
 
 	assert(direct);
 	if (on) {
 		memcpy(phys_to_virt(0), trampoline_start, trampoline_end - trampoline_start);
 		pte_set(direct, (pte_t){ direct->v & ~PTE_NX });
-		root[0] = *pt_offset(root, page_offset_base, pt_levels);
+		arch_map_low(true);
 	} else {
 		pte_set(direct, (pte_t){ direct->v | pte_nx_mask });
-		root[0] = (pte_t){ 0 };
+		arch_map_low(false);
 	}
 	tlb_flush_local_all();
 }

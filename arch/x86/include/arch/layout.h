@@ -21,6 +21,8 @@
 #define VMEMMAP_BASE_L4		0xffffea0000000000
 #define VMEMMAP_BASE_L5		0xffd4000000000000
 
+#define KASLR_END		0xfffffc0000000000	/* what is moved at random ends below */
+
 /* Selectors: Linux's numbers, since signal frames and ptrace show them. */
 #define SEL_KERNEL32_CS		0x08
 #define SEL_KERNEL_CS		0x10

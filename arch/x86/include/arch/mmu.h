@@ -14,6 +14,7 @@
 struct mm;
 
 extern pgd_t *arch_kernel_pgd;		/* the root every process root copies its upper half from */
+void arch_map_low(bool on);	/* the first GiB at its physical address too, while other CPUs start */
 
 void mmu_load(struct mm *next);		/* user translations of another address space are gone afterwards */
 void mmu_load_kernel(void);		/* the kernel's own root */
