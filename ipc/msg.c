@@ -7,6 +7,7 @@
 #include <abi/capability.h>
 #include <abi/errno.h>
 #include <kernel/cred.h>
+#include <fs/procfs.h>
 #include <kernel/main.h>
 #include <kernel/signal.h>
 #include <kernel/syscall.h>
@@ -15,9 +16,11 @@
 
 #include "sysv.h"
 
-#define MSG_MAX_QUEUES	32000
-#define MSG_MAX_BYTES	8192		/* of one message */
-#define MSG_MAX_QUEUE	16384		/* bytes of a queue, until IPC_SET changes it */
+#define MSG_MAX_QUEUES	32000		/* until kernel.msgmni says otherwise */
+#define MSG_MAX_QUEUE	16384
+
+static int max_message = 8192;			/* kernel.msgmax: bytes of one message */
+static int max_queue = MSG_MAX_QUEUE;		/* kernel.msgmnb: bytes of a queue, until IPC_SET changes it */
 
 struct message {
 	struct list	link;
@@ -48,7 +51,7 @@ static struct ipc_object *make_queue(void *arg, int *err)
 	list_init(&q->messages);
 	waitq_init(&q->wait);
 	q->refs = 1;
-	q->max_bytes = MSG_MAX_QUEUE;
+	q->max_bytes = (unsigned long)max_queue;
 	q->ctime = ktime_get_real() / NSEC_PER_SEC;
 	return &q->o;
 }
@@ -122,7 +125,7 @@ SYSCALL(msgsnd, int id, const void __user *umsg, size_t len, int flags)
 	struct message *m;
 	int err;
 
-	if (len > MSG_MAX_BYTES || id < 0)
+	if (len > (size_t)max_message || id < 0)
 		return -EINVAL;
 	m = kmalloc(sizeof(*m) + len, GFP_KERNEL);
 	if (!m)
@@ -260,7 +263,7 @@ static int msg_set(struct msg_queue *q, const struct msqid64_ds *d)
 {
 	int err;
 
-	if (d->msg_qbytes > MSG_MAX_QUEUE && !capable(CAP_SYS_RESOURCE))
+	if (d->msg_qbytes > (unsigned long)max_queue && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	err = ipc_set_perm(&q->o, &d->msg_perm);
 	if (!err) {
@@ -297,7 +300,7 @@ static long msg_change(int id, int cmd, const struct msqid64_ds __user *buf)
 static long msg_info(int cmd, struct msginfo __user *buf)
 {
 	struct msginfo i = { .msgpool = MSG_MAX_QUEUES * MSG_MAX_QUEUE / 1024, .msgmap = MSG_MAX_QUEUE,
-			     .msgmax = MSG_MAX_BYTES, .msgmnb = MSG_MAX_QUEUE, .msgmni = MSG_MAX_QUEUES, .msgssz = 16,
+			     .msgmax = max_message, .msgmnb = max_queue, .msgmni = (int)queues.limit, .msgssz = 16,
 			     .msgtql = MSG_MAX_QUEUE, .msgseg = 0xffff };
 	struct msg_queue *q;
 	unsigned long index;
@@ -336,9 +339,18 @@ SYSCALL(msgctl, int id, int cmd, void __user *buf)
 	return -EINVAL;
 }
 
+static void discard_queue(struct ipc_object *o)
+{
+	kfree(o);
+}
+
 static int msg_init(void)
 {
 	ipc_table_init(&queues, "msg", MSG_MAX_QUEUES);
+	queues.discard = discard_queue;
+	proc_register_int("sys/kernel/msgmax", 0644, &max_message, 0, S32_MAX);
+	proc_register_int("sys/kernel/msgmnb", 0644, &max_queue, 0, S32_MAX);
+	proc_register_int("sys/kernel/msgmni", 0644, (int *)&queues.limit, 0, 32768);
 	return 0;
 }
 initcall(msg_init, 2);

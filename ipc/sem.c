@@ -7,6 +7,7 @@
  * SOURCE      semget(2), semop(2), semctl(2)
  */
 #include <abi/errno.h>
+#include <fs/procfs.h>
 #include <kernel/cred.h>
 #include <kernel/main.h>
 #include <kernel/signal.h>
@@ -19,10 +20,12 @@
 
 #include "sysv.h"
 
-#define SEM_MAX_SETS	32000
+#define SEM_MAX_SETS	32000		/* the first three: until kernel.sem says otherwise */
 #define SEM_MAX_PER_SET	32000
 #define SEM_MAX_OPS	500
 #define SEM_MAX_VALUE	32767
+
+static unsigned max_per_set = SEM_MAX_PER_SET, max_total = 1024000000, max_ops = SEM_MAX_OPS;
 
 struct sem {
 	int	value;
@@ -59,7 +62,7 @@ static struct ipc_object *make_set(void *arg, int *err)
 	struct sem_set *s;
 
 	*err = -EINVAL;
-	if (r->nsems <= 0 || r->nsems > SEM_MAX_PER_SET)
+	if (r->nsems <= 0 || r->nsems > (int)max_per_set)
 		return NULL;
 	s = kvmalloc(sizeof(*s) + r->nsems * sizeof(s->sems[0]), GFP_KERNEL | GFP_ZERO);
 	*err = -ENOMEM;
@@ -82,7 +85,7 @@ SYSCALL(semget, key_t key, int nsems, int flags)
 {
 	struct sem_request r = { nsems };
 
-	if (nsems < 0 || nsems > SEM_MAX_PER_SET)
+	if (nsems < 0 || nsems > (int)max_per_set)
 		return -EINVAL;
 	return ipc_get(&sets, key, flags, make_set, check_set, &r);
 }
@@ -153,7 +156,7 @@ static int try_ops(struct sem_set *s, const struct sembuf *ops, unsigned n, stru
 	return 0;
 }
 
-/* sets.lock held; dropped while asleep. The set is kept by a reference. */
+/* sets.lock held; dropped while asleep. The caller's reference keeps the set. */
 static int wait_for_change(struct sem_set *s, const struct sembuf *op, ktime_t *left)
 {
 	struct sem *sem = &s->sems[op->sem_num];
@@ -162,7 +165,6 @@ static int wait_for_change(struct sem_set *s, const struct sembuf *op, ktime_t *
 	int err = 0;
 
 	(*count)++;
-	s->refs++;
 	wait_entry_init(&e);
 	waitq_add(&s->wait, &e);
 	task_set_state(TASK_INTERRUPTIBLE);
@@ -231,7 +233,7 @@ static long do_semtimedop(int id, const struct sembuf __user *uops, unsigned n, 
 
 	if (n < 1 || id < 0)
 		return -EINVAL;
-	if (n > SEM_MAX_OPS)
+	if (n > max_ops)
 		return -E2BIG;
 	if (n > ARRAY_SIZE(fast)) {
 		ops = kmalloc(n * sizeof(*ops), GFP_KERNEL);
@@ -404,9 +406,9 @@ static long sem_change(int id, int cmd, const struct semid64_ds __user *buf)
 
 static long sem_info(int cmd, struct seminfo __user *buf)
 {
-	struct seminfo i = { .semmap = SEM_MAX_SETS * SEM_MAX_PER_SET, .semmni = SEM_MAX_SETS,
-			     .semmns = SEM_MAX_SETS * SEM_MAX_PER_SET, .semmnu = SEM_MAX_SETS * SEM_MAX_PER_SET,
-			     .semmsl = SEM_MAX_PER_SET, .semopm = SEM_MAX_OPS, .semume = SEM_MAX_OPS, .semusz = 20,
+	struct seminfo i = { .semmap = SEM_MAX_SETS * SEM_MAX_PER_SET, .semmni = (int)sets.limit,
+			     .semmns = (int)max_total, .semmnu = SEM_MAX_SETS * SEM_MAX_PER_SET,
+			     .semmsl = (int)max_per_set, .semopm = (int)max_ops, .semume = SEM_MAX_OPS, .semusz = 20,
 			     .semvmx = SEM_MAX_VALUE, .semaem = SEM_MAX_VALUE };
 	struct sem_set *s;
 	unsigned long index;
@@ -466,9 +468,44 @@ SYSCALL(semctl, int id, int num, int cmd, unsigned long arg)
 	return -EINVAL;
 }
 
+/* kernel.sem: semaphores of a set, of all sets, operations of a call, sets. */
+static int limits_show(struct text *out, void *arg)
+{
+	text_printf(out, "%u\t%u\t%u\t%u\n", max_per_set, max_total, max_ops, sets.limit);
+	return 0;
+}
+
+static ssize_t limits_write(const char *buf, size_t n, void *arg)
+{
+	unsigned *to[4] = { &max_per_set, &max_total, &max_ops, &sets.limit };
+	static const u64 highest[4] = { 65536, S32_MAX, 32768, 32768 };
+	const char *p = buf, *end;
+	u64 v[4];
+
+	for (unsigned i = 0; i < 4; i++, p = end) {
+		while (*p == ' ' || *p == '\t')
+			p++;
+		v[i] = str_to_u64(p, &end, 10);
+		if (end == p || v[i] > highest[i])
+			return -EINVAL;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		WRITE_ONCE(*to[i], (unsigned)v[i]);
+	return (ssize_t)n;
+}
+
+static const struct proc_file limits_file = { .path = "sys/kernel/sem", .mode = 0644, .show = limits_show, .write = limits_write };
+
+static void discard_set(struct ipc_object *o)
+{
+	kvfree(o);
+}
+
 static int sem_init(void)
 {
 	ipc_table_init(&sets, "sem", SEM_MAX_SETS);
+	sets.discard = discard_set;
+	proc_register(&limits_file);
 	return 0;
 }
 initcall(sem_init, 2);

@@ -13,6 +13,7 @@
 #include <abi/errno.h>
 #include <abi/mman.h>
 #include <fs/fs.h>
+#include <fs/procfs.h>
 #include <kernel/cred.h>
 #include <kernel/main.h>
 #include <kernel/syscall.h>
@@ -22,12 +23,16 @@
 #include <mm/fail.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
+#include <mm/shmem.h>
 #include <mm/slab.h>
 
 #include "sysv.h"
 
-#define SHM_MAX_SEGMENTS	4096
-#define SHM_MAX_BYTES		(U64_MAX - (1UL << 24))
+#define SHM_MAX_SEGMENTS	4096		/* until kernel.shmmni says otherwise */
+#define IPC_MAX_INDEX		32768
+
+static unsigned long shm_max_bytes = U64_MAX - (1UL << 24);			/* kernel.shmmax, of one segment */
+static unsigned long shm_all_pages = (U64_MAX - (1UL << 24)) >> PAGE_SHIFT;	/* kernel.shmall, of all */
 
 struct shm_segment {
 	struct ipc_object o;
@@ -78,14 +83,29 @@ struct shm_request {
 	int	flags;
 };
 
+/* Table's lock held. */
+static unsigned long total_pages(void)
+{
+	unsigned long index, pages = 0;
+	struct shm_segment *s;
+
+	for (index = 0; (s = xa_find(&segments.objects, &index, ~0UL)); index++)
+		pages += DIV_ROUND_UP(s->size, PAGE_SIZE);
+	return pages;
+}
+
 static struct ipc_object *make_segment(void *arg, int *err)
 {
 	struct shm_request *r = arg;
 	struct shm_segment *s;
 	char name[16];
 
-	if (!r->size || r->size > SHM_MAX_BYTES) {
+	if (!r->size || r->size > shm_max_bytes) {
 		*err = -EINVAL;
+		return NULL;
+	}
+	if (total_pages() + DIV_ROUND_UP(r->size, PAGE_SIZE) > shm_all_pages) {
+		*err = -ENOSPC;
 		return NULL;
 	}
 	if (r->flags & SHM_HUGETLB) {
@@ -264,8 +284,8 @@ static long shm_stat(int id, int cmd, struct shmid64_ds __user *buf)
 
 static long shm_limits(struct shminfo64 __user *buf)
 {
-	struct shminfo64 i = { .shmmax = SHM_MAX_BYTES, .shmmin = 1, .shmmni = SHM_MAX_SEGMENTS,
-			       .shmseg = SHM_MAX_SEGMENTS, .shmall = SHM_MAX_BYTES >> PAGE_SHIFT };
+	struct shminfo64 i = { .shmmax = shm_max_bytes, .shmmin = 1, .shmmni = segments.limit,
+			       .shmseg = segments.limit, .shmall = shm_all_pages };
 	int highest;
 
 	mutex_lock(&segments.lock);
@@ -283,9 +303,10 @@ static long shm_usage(struct shm_info __user *buf)
 
 	mutex_lock(&segments.lock);
 	i.used_ids = (int)segments.count;
+	i.shm_tot = total_pages();
 	for (index = 0; (s = xa_find(&segments.objects, &index, ~0UL)); index++) {
-		i.shm_tot += DIV_ROUND_UP(s->size, PAGE_SIZE);
 		i.shm_rss += s->file->mapping->nr_pages;
+		i.shm_swp += shmem_swapped_pages(s->file->mapping);
 	}
 	highest = ipc_highest_index(&segments);
 	mutex_unlock(&segments.lock);
@@ -349,9 +370,42 @@ SYSCALL(shmctl, int id, int cmd, void __user *buf)
 	return -EINVAL;
 }
 
+static void discard_segment(struct ipc_object *o)
+{
+	free_segment(&((struct shm_segment *)o)->free_work);
+}
+
+/* /proc/sysvipc/shm: one line a segment, as ipcs reads it. */
+static int segments_show(struct text *out, void *arg)
+{
+	struct shm_segment *s;
+	unsigned long index;
+
+	text_puts(out, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime"
+		  "      ctime                   rss                  swap\n");
+	mutex_lock(&segments.lock);
+	for (index = 0; (s = xa_find(&segments.objects, &index, ~0UL)); index++) {
+		const struct ipc_object *o = &s->o;
+
+		text_printf(out, "%10d %10d  %4o %21lu %5d %5d  %5lu %5u %5u %5u %5u %10lld %10lld %10lld %21lu %21lu\n", o->key, o->id,
+			    o->mode, s->size, s->cpid, s->lpid, s->nattch, o->uid, o->gid, o->cuid, o->cgid, (long long)s->atime,
+			    (long long)s->dtime, (long long)s->ctime, s->file->mapping->nr_pages << PAGE_SHIFT,
+			    shmem_swapped_pages(s->file->mapping) << PAGE_SHIFT);
+	}
+	mutex_unlock(&segments.lock);
+	return 0;
+}
+
+static const struct proc_file segments_file = { .path = "sysvipc/shm", .mode = 0444, .show = segments_show };
+
 static int shm_init(void)
 {
 	ipc_table_init(&segments, "shm", SHM_MAX_SEGMENTS);
+	segments.discard = discard_segment;
+	proc_register(&segments_file);
+	proc_register_ulong("sys/kernel/shmmax", 0644, &shm_max_bytes);
+	proc_register_ulong("sys/kernel/shmall", 0644, &shm_all_pages);
+	proc_register_int("sys/kernel/shmmni", 0644, (int *)&segments.limit, 0, IPC_MAX_INDEX);
 	return 0;
 }
 initcall(shm_init, 2);

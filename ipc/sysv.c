@@ -90,6 +90,8 @@ int ipc_get(struct ipc_table *t, key_t key, int flags, struct ipc_object *(*make
 		o = make(arg, &ret);
 		if (o)
 			ret = insert(t, o, key, flags);
+		if (o && ret < 0)
+			t->discard(o);
 	}
 	mutex_unlock(&t->lock);
 	return ret;

@@ -24,6 +24,7 @@ struct ipc_table {
 	struct xarray	objects;	/* by index; id = seq * 32768 + index */
 	unsigned	count, limit;
 	u16		next_seq;
+	void		(*discard)(struct ipc_object *o);	/* made, but there is no room in the table */
 };
 
 void ipc_table_init(struct ipc_table *t, const char *name, unsigned limit);

@@ -387,3 +387,13 @@ const char *shmem_anon_name(const struct vma *v, u64 *ino)
 	*ino = anon_of(v)->ino;
 	return "/dev/zero (deleted)";
 }
+
+unsigned long shmem_swapped_pages(struct address_space *m)
+{
+	unsigned long index, n = 0;
+	void *e;
+
+	for (index = 0; (e = xa_find(&m->pages, &index, ~0UL)); index++)
+		n += xa_is_value(e);
+	return n;
+}

@@ -118,7 +118,7 @@ void filemap_sync_all(bool wait)
 }
 
 /* What may be dirty, in pages: before the flusher starts, and before writers do it themselves. */
-static void dirty_limits(unsigned long *background, unsigned long *hard)
+void filemap_dirty_limits(unsigned long *background, unsigned long *hard)
 {
 	unsigned long could_be = nr_free_pages() + lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE);
 
@@ -137,7 +137,7 @@ static void flush_work(struct work *w)
 
 	WRITE_ONCE(early, false);
 	write_mappings(expired, false, 0);
-	dirty_limits(&background, &hard);
+	filemap_dirty_limits(&background, &hard);
 	if ((unsigned long)vm_stat_read(NR_FILE_DIRTY) > background)
 		write_mappings(KTIME_MAX, false, background + 1);
 	spin_lock(&dirty_lock);
@@ -174,7 +174,7 @@ void balance_dirty(struct address_space *m)
 	dirty = (unsigned long)vm_stat_read(NR_FILE_DIRTY);
 	if (dirty < 16)
 		return;
-	dirty_limits(&background, &hard);
+	filemap_dirty_limits(&background, &hard);
 	if (dirty > hard)
 		(void)filemap_write_range(m, 0, S64_MAX, false);
 	else if (dirty > background && !READ_ONCE(early)) {

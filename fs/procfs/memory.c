@@ -53,10 +53,9 @@ static unsigned long available(void)
 
 static void line(struct text *out, const char *prefix, const char *name, unsigned long kb)
 {
-	size_t start = out->len;
+	size_t label = strlen(name) + 1, at = max(label + (label > 16), (size_t)16);
 
-	text_printf(out, "%s%s:", prefix, name);
-	text_printf(out, "%*lu kB\n", (int)(24 + strlen(prefix) - min(out->len - start, (size_t)23)), kb);
+	text_printf(out, "%s%s:%*s%*lu kB\n", prefix, name, (int)(at - label), "", (int)(24 - at), kb);
 }
 
 struct mem_line { const char *name; unsigned long pages; };

@@ -145,6 +145,8 @@ static int node_open(struct inode *i, struct file *f)
 
 	if (!n->file)
 		return 0;
+	if (!(n->mode & 0222) && (f->mode & FMODE_WRITE) && str_has_prefix(n->file->path, "sys/"))
+		return -EACCES;			/* a sysctl that nobody may change, root included */
 	if (n->file->ops) {
 		f->ops = n->file->ops;
 		f->priv = n->file->arg;

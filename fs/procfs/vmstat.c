@@ -124,7 +124,7 @@ static int vmstat_show(struct text *out, void *arg)
 		{ "nr_zone_inactive_anon", LRU_INACTIVE_ANON }, { "nr_zone_active_anon", LRU_ACTIVE_ANON },
 		{ "nr_zone_inactive_file", LRU_INACTIVE_FILE }, { "nr_zone_active_file", LRU_ACTIVE_FILE },
 		{ "nr_zone_unevictable", LRU_UNEVICTABLE } };
-	unsigned long allocated = vm_event_read(PGALLOC);
+	unsigned long allocated = vm_event_read(PGALLOC), background, hard;
 
 	text_printf(out, "nr_free_pages %lu\n", nr_free_pages());
 	for (unsigned i = 0; i < ARRAY_SIZE(zone_lists); i++)
@@ -133,8 +133,11 @@ static int vmstat_show(struct text *out, void *arg)
 		    positive(vm_stat_read(NR_FILE_DIRTY) + vm_stat_read(NR_WRITEBACK)), positive(vm_stat_read(NR_MLOCK)));
 	text_printf(out, "numa_hit %lu\nnuma_miss 0\nnuma_foreign 0\nnuma_interleave 0\nnuma_local %lu\nnuma_other 0\n", allocated, allocated);
 	print(out, node_counters, ARRAY_SIZE(node_counters));
+	filemap_dirty_limits(&background, &hard);
+	text_printf(out, "nr_dirty_threshold %lu\nnr_dirty_background_threshold %lu\n", hard, background);
 	print_by_zone(out, "pgalloc", PGALLOC);
 	print_by_zone(out, "allocstall", ALLOCSTALL);
+	text_puts(out, "pgskip_dma 0\npgskip_dma32 0\npgskip_normal 0\npgskip_movable 0\n");
 	print(out, events, ARRAY_SIZE(events));
 	return 0;
 }

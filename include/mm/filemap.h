@@ -105,4 +105,7 @@ void filemap_sync_all(bool wait);				/* sync(2): every mapping */
 bool mapping_host_get(struct address_space *m);
 void mapping_host_put(struct address_space *m);
 
+/* Dirty pages: when the flusher starts, and when who writes must write back himself. */
+void filemap_dirty_limits(unsigned long *background, unsigned long *hard);
+
 #endif

@@ -18,4 +18,7 @@ struct shmem_space {
 /* After shmem_mapping_init(), for a file of a limited tmpfs: its pages count in `space`. 0 or -ENOMEM. */
 int shmem_mapping_limit(struct address_space *m, struct shmem_space *space) must_check;
 
+/* Pages of the file that are in swap. */
+unsigned long shmem_swapped_pages(struct address_space *m);
+
 #endif

@@ -209,7 +209,7 @@ static void find_leaks(void)
 		return;
 	say("@@BEGIN kmemleak%s\n", "", "", 0);
 	r = write(fd, "scan", 4);
-	if (r == 4)
+	if (r == 4 && !lseek(fd, 0, SEEK_SET))
 		while ((r = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
 			len += r;
 	close(fd);

@@ -74,6 +74,14 @@ TEST(semaphores)
 		_exit(semop(id, &undo, 1) != 0);
 	wait(&st);
 	EXPECT_EQ(semctl(id, 1, GETVAL), 0);	/* undone at exit */
+	for (int i = 0; i < 5; i++) {			/* asleep until we let it go: no reference may stay */
+		if (fork() == 0)
+			_exit(semop(id, &down, 1) != 0);
+		usleep(20000);
+		EXPECT_OK(semop(id, &up, 1));
+		wait(&st);
+		EXPECT_EQ(st, 0);
+	}
 	up.sem_num = 7;
 	EXPECT_ERR(semop(id, &up, 1), EFBIG);
 	EXPECT_OK(semctl(id, 0, IPC_RMID));
@@ -122,4 +130,16 @@ TEST(shm_survives_exec_not)
 	EXPECT_EQ(ds.shm_nattch, 1);
 	shmctl(id, IPC_RMID, NULL);
 	shmdt(p);
+}
+
+/* Too large for a slab: made and given back like a small one. */
+TEST(large_set)
+{
+	int id = semget(IPC_PRIVATE, 9000, IPC_CREAT | 0600);
+
+	if (id < 0 && errno == ENOSYS)
+		SKIP("no semaphores");
+	EXPECT_OK(id);
+	EXPECT_EQ(semctl(id, 8999, GETVAL), 0);
+	EXPECT_OK(semctl(id, 0, IPC_RMID));
 }
