@@ -7,6 +7,8 @@ $(cli_objects): $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(HOST_CFLAGS) -iquote . -MMD -MP -c -o $@ $<
 
+$(B)/obj/cli/html.o: cli/page.html
+
 $(B)/quire: $(cli_objects)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(HOST_CFLAGS) -o $@ $^ -ljansson -ldw -lelf -pthread

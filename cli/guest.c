@@ -45,6 +45,7 @@ struct session {
 	struct flow in, out, err;
 	enum state state;
 	int signals;
+	int listener, client; /* of quire top; -1: none */
 	unsigned int interrupts;
 	bool qemu_ended, eof_told;
 	uint64_t ignored; /* signals our caller had ignored */
@@ -201,6 +202,12 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 		break;
 	case WIRE_HEAP:
 		heap_part(body, h->len);
+		break;
+	case WIRE_LIVE:
+		if (s->client >= 0 && !attach_answer(s->client, body, h->len)) {
+			close(s->client);
+			s->client = -1;
+		}
 		break;
 	case WIRE_NOTE:
 		warn_user("%.*s", (int)h->len, body);
@@ -421,6 +428,35 @@ static void signals_read(void)
 		on_signal((int)si.ssi_signo);
 }
 
+/* ---- who watches: quire top ---- */
+
+static void client_gone(void)
+{
+	if (session.client >= 0)
+		close(session.client);
+	session.client = -1;
+}
+
+/* One at a time. Each byte asks for a reading; while the program does not run there is none to have. */
+static void client_step(void)
+{
+	struct session *s = &session;
+	char byte;
+	ssize_t n;
+
+	if (s->client < 0) {
+		s->client = attach_accept(s->listener);
+		return;
+	}
+	n = read(s->client, &byte, 1);
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		client_gone();
+	else if (n > 0 && s->state == RUNNING)
+		control_send(WIRE_ASK, NULL, 0);
+	else if (n > 0 && !attach_answer(s->client, "", 0))
+		client_gone();
+}
+
 /* ---- the loop ---- */
 
 static bool log_read(void)
@@ -543,6 +579,7 @@ static void step(char *job, size_t job_len)
 		reads_in ? flow_poll(&s->in) : (struct pollfd){.fd = -1},
 		flow_poll(&s->out),
 		flow_poll(&s->err),
+		{.fd = s->client >= 0 ? s->client : s->listener, .events = POLLIN},
 	};
 
 	if (poll(p, sizeof(p) / sizeof(p[0]), poll_limit()) < 0 && errno != EINTR)
@@ -557,6 +594,8 @@ static void step(char *job, size_t job_len)
 		control_read(job, job_len);
 	if (p[3].revents)
 		complaints_read();
+	if (p[7].revents)
+		client_step();
 	if (p[5].revents || s->out.sink_gone)
 		output_step(&s->out, PORT_STDOUT);
 	if (p[6].revents || s->err.sink_gone)
@@ -666,4 +705,6 @@ void guest_prepare(uint64_t begin)
 	session.begin = begin;
 	session.ignored = ignored_signals();
 	signals_begin();
+	session.listener = attach_listen();
+	session.client = -1;
 }

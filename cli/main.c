@@ -67,6 +67,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "report"))
 		return command_report(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "top"))
+		return command_top(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "mem"))
 		return command_mem(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "diff"))

@@ -256,6 +256,15 @@ int command_diff(int argc, char **argv);
 
 /* mem.c, top.c: this machine, or a guest */
 int command_mem(int argc, char **argv);
+int command_top(int argc, char **argv);
+
+/* attach.c: `quire top` at a running `quire run` */
+int attach_listen(void);
+int attach_accept(int listener);
+bool attach_answer(int client, const char *text, size_t len);
+int attach_find(void);
+int attach_connect(int pid);
+char *attach_ask(int fd);
 
 /* run.c, boot.c, doctor.c: the commands; each returns the exit status */
 int command_run(struct options *o);

@@ -143,6 +143,9 @@ static void handle_message(uint32_t type, char *body, uint32_t len)
 		memcpy(&agent.in_end, body, sizeof(agent.in_end));
 		agent.in_ends = true;
 		break;
+	case WIRE_ASK:
+		send_file(WIRE_LIVE, "/proc/ledger/summary");
+		break;
 	case WIRE_OUTPUT_GONE:
 		handle_output_gone(body);
 		break;

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 10u
+#define WIRE_VERSION 11u
 #define WIRE_MAX_MESSAGE (16u << 20)
 
 enum wire_port {
@@ -46,6 +46,7 @@ enum wire_type {
 	WIRE_HEAP,	  /* struct wire_heap, then a part of a file of --heap (user/heap/heap_file.h) */
 	WIRE_PROCESSES,	  /* text of /proc/ledger/processes */
 	WIRE_FILES,	  /* text of /proc/ledger/files */
+	WIRE_LIVE,	  /* text of /proc/ledger/summary: the answer to WIRE_ASK */
 	WIRE_NOTE,	  /* text: a warning for the user */
 	WIRE_DONE,	  /* nothing: files are written back, the machine stops */
 	/* host to guest */
@@ -53,6 +54,7 @@ enum wire_type {
 	WIRE_SIGNAL,	  /* u32 signal number */
 	WIRE_WINSIZE,	  /* struct wire_winsize */
 	WIRE_STDIN_EOF,	  /* u64 bytes sent on the stdin port in all */
+	WIRE_ASK,	  /* nothing: somebody watches */
 	WIRE_OUTPUT_GONE, /* u32 PORT_STDOUT or PORT_STDERR: the host's reader went away */
 };
 
