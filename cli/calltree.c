@@ -165,7 +165,7 @@ static json_t *columns_json(const struct call_tree *t)
 	return columns;
 }
 
-json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *frames)
+json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *frames, int32_t **numbers)
 {
 	json_t *j = json_object(), *nodes = json_array();
 	int32_t *number = must_alloc(malloc((t->nr_nodes + 1) * sizeof(*number))), next = 0;
@@ -176,6 +176,7 @@ json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *fra
 		const struct call_node *n = &t->nodes[i];
 		json_t *row;
 
+		number[i] = n->parent < 0 ? 0 : number[n->parent];
 		if (!w[i])
 			continue;
 		if (!frame[n->frame]) {
@@ -183,14 +184,17 @@ json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *fra
 			frame[n->frame] = (json_int_t)json_array_size(frames);
 		}
 		row = json_array();
-		number[i] = next++;
 		json_array_append_new(row, json_integer(n->parent < 0 ? -1 : number[n->parent]));
+		number[i] = next++;
 		json_array_append_new(row, json_integer(frame[n->frame] - 1));
 		for (unsigned int c = 0; c < t->nr_columns; c++)
 			json_array_append_new(row, json_integer(n->v[c]));
 		json_array_append_new(nodes, row);
 	}
-	free(number);
+	if (numbers)
+		*numbers = number;
+	else
+		free(number);
 	free(frame);
 	free(w);
 	json_object_set_new(j, "columns", columns_json(t));

@@ -37,8 +37,9 @@ uint32_t call_tree_node(struct call_tree *t, int32_t parent, uint32_t frame);
 /*
  * {"columns", "nodes"} of the report's schema; frames' texts are appended to `frames`, which all trees share. Nodes that hold
  * less than 1/keep of the whole in every column are left out, their parents' numbers still have them (0: keep all).
+ * numbers: if not NULL, each node's row, or the row of what it hangs from, is left there, allocated.
  */
-json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *frames);
+json_t *call_tree_json(const struct call_tree *t, unsigned int keep, json_t *frames, int32_t **numbers);
 /* "f (a.c:3)", or "f (in /lib/x.so)" */
 void place_text(const struct place *p, char *out, size_t size);
 

@@ -12,9 +12,9 @@
 #include "cli/quire.h"
 #include "user/heap/heap_file.h"
 
-enum { AT_PEAK, AT_PEAK_BLOCKS, LEAKED, LEAKED_BLOCKS, TOTAL, TOTAL_BLOCKS, TEMPORARY, NR_COLUMNS };
+enum { AT_PEAK, AT_PEAK_BLOCKS, LEAKED, LEAKED_BLOCKS, TOTAL, TOTAL_BLOCKS, TEMPORARY, LARGEST, NR_COLUMNS };
 static const char *const columns[] = {"at_peak_bytes", "at_peak_blocks", "leaked_bytes",     "leaked_blocks",
-				      "total_bytes",   "total_blocks",	 "temporary_blocks"};
+				      "total_bytes",   "total_blocks",	 "temporary_blocks", "largest_at_peak_bytes"};
 
 #define MOST_PROCESSES 65536
 #define MOST_INLINED 16
@@ -162,7 +162,8 @@ static void name_of(const struct heap_header *h, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)sizeof(h->name), h->name);
 }
 
-static void read_books(const struct options *o, struct call_tree *t, const struct books *b)
+/* nodes: if not NULL, the place of each stack in the tree is left there, allocated. */
+static void read_books(const struct options *o, struct call_tree *t, const struct books *b, uint32_t **nodes)
 {
 	struct reading r = {.o = o, .tree = t, .b = b};
 	const struct heap_module *m = (const void *)b->modules.data;
@@ -180,13 +181,20 @@ static void read_books(const struct options *o, struct call_tree *t, const struc
 		r.objects[i] = object_of_guest(o, path);
 	}
 	r.program = call_tree_node(t, -1, call_tree_frame(t, &(struct place){.function = keep_text(name), .module = keep_text("")}));
+	if (nodes)
+		*nodes = must_alloc(calloc(nr_stacks + 1, sizeof(**nodes)));
 	for (size_t i = 0; i < nr_stacks; i++) {
 		int64_t v[NR_COLUMNS];
+		uint32_t at;
 
 		if (!s[i].total_blocks)
 			continue;
 		stack_values(&b->head, &s[i], v);
-		book(t, (int32_t)node_of_stack(&r, &s[i]), v);
+		v[LARGEST] = nodes ? v[AT_PEAK] : 0;
+		at = node_of_stack(&r, &s[i]);
+		book(t, (int32_t)at, v);
+		if (nodes)
+			(*nodes)[i] = at;
 	}
 	free(r.objects);
 }
@@ -226,15 +234,31 @@ static json_t *process_json(const struct heap_header *h)
 	return j;
 }
 
-static json_t *timeline_json(const struct books *b)
+/* What the largest stacks held: their nodes' numbers in the JSON. */
+static json_t *places_json(const struct books *b, const struct heap_snap *s, const uint32_t *nodes, const int32_t *numbers)
+{
+	size_t nr_stacks = count(&b->stacks, sizeof(struct heap_stack), b->head.nr_stacks);
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < s->nr && i < HEAP_TOP; i++)
+		if (s->top[i].stack < nr_stacks && s->top[i].bytes)
+			json_array_append_new(list, json_pack("[i, I]", (int)numbers[nodes[s->top[i].stack]],
+							      (json_int_t)s->top[i].bytes));
+	return list;
+}
+
+#define PLACES_EVERY 8
+
+static json_t *timeline_json(const struct books *b, const uint32_t *nodes, const int32_t *numbers)
 {
 	const struct heap_snap *s = (const void *)b->snaps.data;
 	size_t n = count(&b->snaps, sizeof(*s), b->head.nr_snaps);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("[I, I, I]", (json_int_t)s[i].time_ns, (json_int_t)s[i].total,
-						      (json_int_t)s[i].live));
+		json_array_append_new(list, json_pack("[I, I, I, o]", (json_int_t)s[i].time_ns, (json_int_t)s[i].total,
+						      (json_int_t)s[i].live,
+						      i % PLACES_EVERY ? json_null() : places_json(b, &s[i], nodes, numbers)));
 	return list;
 }
 
@@ -253,6 +277,8 @@ json_t *heap_json(const struct options *o, json_t *frames)
 {
 	const struct books *most = largest();
 	json_t *j, *list = json_array();
+	uint32_t *nodes = NULL;
+	int32_t *numbers;
 	struct call_tree t;
 
 	if (!most)
@@ -263,16 +289,18 @@ json_t *heap_json(const struct options *o, json_t *frames)
 
 		if (h->magic != HEAP_MAGIC || !h->total_blocks)
 			continue;
-		read_books(o, &t, &processes[i]);
+		read_books(o, &t, &processes[i], &processes[i] == most ? &nodes : NULL);
 		if (json_array_size(list) < 256)
 			json_array_append_new(list, process_json(h));
 	}
-	j = call_tree_json(&t, 2000, frames);
+	j = call_tree_json(&t, 2000, frames, &numbers);
 	json_object_set_new(j, "kind", json_string("heap"));
 	json_object_set_new(j, "processes", list);
 	json_object_set_new(j, "largest", process_json(&most->head));
-	json_object_set_new(j, "timeline_columns", json_pack("[s, s, s]", "time_ns", "allocated_bytes", "live_bytes"));
-	json_object_set_new(j, "timeline", timeline_json(most));
+	json_object_set_new(j, "timeline_columns", json_pack("[s, s, s, s]", "time_ns", "allocated_bytes", "live_bytes", "places"));
+	json_object_set_new(j, "timeline", timeline_json(most, nodes, numbers));
+	free(nodes);
+	free(numbers);
 	call_tree_free(&t);
 	return j;
 }

@@ -13,6 +13,18 @@
 
 #define DETAIL_EVERY 8
 
+const char *massif_unit = "ms";
+
+const char *time_unit(const char *word)
+{
+	static const char *const units[] = {"ms", "i", "B"};
+
+	for (size_t i = 0; i < 3; i++)
+		if (!strcmp(units[i], word))
+			return units[i];
+	fail("--time-unit %s: ms, i (instructions, with --deterministic) or B (bytes allocated)", word);
+}
+
 /* One line of a tree, before it is written: how many children follow is said first. */
 struct node {
 	uint64_t bytes;
@@ -139,23 +151,39 @@ static void write_snap(FILE *f, const struct report *r, size_t n)
 
 	fprintf(f, "#-----------\nsnapshot=%zu\n#-----------\ntime=%" PRIu64 "\nmem_heap_B=%" PRIu64
 		   "\nmem_heap_extra_B=0\nmem_stacks_B=0\nheap_tree=%s\n",
-		n, (s->time_ns - r->snaps[0].time_ns) / 1000000, s->used, kind);
+		n, massif_time(r, s->time_ns, r->snaps[0].time_ns, s->time_ns), s->used, kind);
 	if (strcmp(kind, "empty"))
 		write_tree(f, r, s);
 }
 
-bool report_massif(FILE *to, const struct report *r)
+/* Milliseconds; instructions, one a nanosecond on a deterministic machine; or bytes allocated so far. */
+uint64_t massif_time(const struct report *r, uint64_t time_ns, uint64_t start_ns, uint64_t allocated)
 {
-	if (!r->nr_snaps) {
-		errno = ENODATA;
-		return false;
-	}
+	uint64_t past = time_ns > start_ns ? time_ns - start_ns : 0;
+
+	return *massif_unit == 'B' ? allocated : *massif_unit == 'i' ? past : past / 1000000;
+}
+
+void massif_head(FILE *to, const struct report *r)
+{
 	fprintf(to, "desc: quire run\ncmd:");
 	for (size_t i = 0; i < r->nr_command; i++) {
 		fputc(' ', to);
 		put_label(to, r->command[i]);
 	}
-	fprintf(to, "\ntime_unit: ms\n");
+	fprintf(to, "\ntime_unit: %s\n", massif_unit);
+}
+
+bool report_massif(FILE *to, const struct report *r)
+{
+	for (size_t i = 0; i < r->nr_trees; i++)
+		if (r->trees[i].nr_heap)
+			return massif_heap(to, r, &r->trees[i]);
+	if (!r->nr_snaps) {
+		errno = ENODATA;
+		return false;
+	}
+	massif_head(to, r);
 	for (size_t n = 0; n < r->nr_snaps; n++)
 		write_snap(to, r, n);
 	return !ferror(to);

@@ -323,6 +323,33 @@ static void load_tree(struct report *r, struct rep_tree *t, json_t *j, const cha
 	}
 }
 
+/* Rows of [time, allocated, live, places or null]; a place is [node, bytes]. */
+static void load_heap(struct report *r, struct rep_tree *t, json_t *j)
+{
+	json_t *rows = json_object_get(j, "timeline"), *most = json_object_get(j, "largest");
+
+	t->heap_peak = get_number(most, "peak_bytes");
+	t->heap_peak_ns = get_number(most, "peak_time_ns");
+	t->nr_heap = json_array_size(rows);
+	t->heap = take(r, t->nr_heap, sizeof(*t->heap));
+	for (size_t i = 0; i < t->nr_heap; i++) {
+		json_t *row = json_array_get(rows, i), *places = json_array_get(row, 3);
+		struct rep_heap_snap *s = &t->heap[i];
+
+		s->time_ns = as_number(json_array_get(row, 0));
+		s->allocated = as_number(json_array_get(row, 1));
+		s->live = as_number(json_array_get(row, 2));
+		s->places = take(r, json_array_size(places), sizeof(*s->places));
+		for (size_t k = 0; k < json_array_size(places); k++) {
+			uint64_t node = as_number(json_array_get(json_array_get(places, k), 0));
+
+			if (node < t->nr_nodes)
+				s->places[s->nr_places++] = (struct rep_heap_place){
+					node, as_number(json_array_get(json_array_get(places, k), 1))};
+		}
+	}
+}
+
 static void load_stacks(struct report *r, json_t *s)
 {
 	json_t *trees = json_object_get(s, "trees");
@@ -331,8 +358,10 @@ static void load_stacks(struct report *r, json_t *s)
 
 	r->nr_trees = json_array_size(trees);
 	r->trees = take(r, r->nr_trees, sizeof(*r->trees));
-	for (size_t i = 0; i < r->nr_trees; i++)
+	for (size_t i = 0; i < r->nr_trees; i++) {
 		load_tree(r, &r->trees[i], json_array_get(trees, i), frames, nr_frames);
+		load_heap(r, &r->trees[i], json_array_get(trees, i));
+	}
 }
 
 static void load_run(struct report *r, json_t *j)

@@ -33,6 +33,7 @@ enum {
 	OPT_STACKS,
 	OPT_HEAP,
 	OPT_FOLDED,
+	OPT_TIME_UNIT,
 	OPT_ROOT,
 	OPT_DISK,
 	OPT_CGROUP,
@@ -88,6 +89,7 @@ static const struct option long_options[] = {
 	{"stacks", no_argument, NULL, OPT_STACKS},
 	{"heap", no_argument, NULL, OPT_HEAP},
 	{"folded", required_argument, NULL, OPT_FOLDED},
+	{"time-unit", required_argument, NULL, OPT_TIME_UNIT},
 	{"root", no_argument, NULL, OPT_ROOT},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"no-host", no_argument, NULL, OPT_NO_HOST},
@@ -471,6 +473,9 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_HEAP:
 		o->heap = true;
+		break;
+	case OPT_TIME_UNIT:
+		massif_unit = time_unit(optarg);
 		break;
 	case OPT_FOLDED:
 		o->folded_file = optarg;

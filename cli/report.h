@@ -81,8 +81,21 @@ struct rep_node {
 
 #define MAX_STACK_DEPTH 256
 
+/* The heap of the process with the largest one, at a moment; places: what the largest stacks held, seldom told. */
+struct rep_heap_snap {
+	uint64_t time_ns, allocated, live;
+	struct rep_heap_place {
+		size_t node;
+		uint64_t bytes;
+	} *places;
+	size_t nr_places;
+};
+
 struct rep_tree {
 	const char *kind; /* "heap", "pages", ... */
+	struct rep_heap_snap *heap; /* of "heap" */
+	size_t nr_heap;
+	uint64_t heap_peak, heap_peak_ns;
 	const char **columns;
 	size_t nr_columns;
 	struct rep_node *nodes;
@@ -138,6 +151,11 @@ void trouble_text(FILE *to, json_t *trouble);
 void report_text(FILE *to, const struct report *r, bool colour);
 bool report_html(FILE *to, const struct report *r);
 bool report_massif(FILE *to, const struct report *r);
+bool massif_heap(FILE *to, const struct report *r, const struct rep_tree *t); /* massif_heap.c */
+void massif_head(FILE *to, const struct report *r);
+uint64_t massif_time(const struct report *r, uint64_t time_ns, uint64_t start_ns, uint64_t allocated);
+extern const char *massif_unit; /* "ms", "i", "B" */
+const char *time_unit(const char *word); /* the same checked; exits on others */
 bool report_folded(FILE *to, const struct report *r);
 const char *account_words(const char *name);
 const char *grouped(uint64_t n, char out[32]); /* 1234567 as "1,234,567" */

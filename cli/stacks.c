@@ -492,7 +492,7 @@ json_t *stacks_json(json_t *frames)
 
 	if (!s || !s->stream.begun || !s->tree.nr_nodes)
 		return NULL;
-	j = call_tree_json(&s->tree, 2000, frames);
+	j = call_tree_json(&s->tree, 2000, frames, NULL);
 	json_object_set_new(j, "kind", json_string("pages"));
 	for (unsigned int c = 0; c < NR_COLUMNS; c++) {
 		int64_t sum = 0;

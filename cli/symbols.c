@@ -279,6 +279,7 @@ static unsigned int add_inlined(struct object *o, uint64_t address, struct place
 
 static unsigned int find_places(struct object *o, uint64_t address, struct place *out, unsigned int max)
 {
+	char plain[512];
 	GElf_Off offset;
 	GElf_Sym sym;
 	const char *symbol = dwfl_module_addrinfo(o->module, address, &offset, &sym, NULL, NULL, NULL);
@@ -287,6 +288,10 @@ static unsigned int find_places(struct object *o, uint64_t address, struct place
 	memset(out, 0, sizeof(*out));
 	out[0].module = keep_text(o->shown);
 	out[0].kernel = o->kernel;
+	if (symbol) { /* "printf@@GLIBC_2.2.5" */
+		snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(symbol, "@"), symbol);
+		symbol = plain;
+	}
 	out[0].function = keep_text(symbol ? symbol : "???");
 	source_of(o, address, &out[0]);
 	if (out[0].file && !o->kernel)
