@@ -507,5 +507,6 @@ void report_text(FILE *to, const struct report *r, bool with_colour)
 		print_memory(to, r);
 	else
 		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n", (double)r->machine_ram / (1 << 20));
+	trees_text(to, r);
 	modules_text(to, json_object_get(r->root, "modules"));
 }

@@ -149,6 +149,7 @@ void trouble_text(FILE *to, json_t *trouble);
 
 /* Renderers. */
 void report_text(FILE *to, const struct report *r, bool colour);
+void trees_text(FILE *to, const struct report *r); /* trees.c: what --stacks and --heap found */
 bool report_html(FILE *to, const struct report *r);
 bool report_massif(FILE *to, const struct report *r);
 bool massif_heap(FILE *to, const struct report *r, const struct rep_tree *t); /* massif_heap.c */

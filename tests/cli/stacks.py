@@ -1,0 +1,225 @@
+"""stacks - --stacks and --heap: programs whose costs are known, told to the byte and the line.
+
+Part of tests/cli/run, which has the helpers and runs the tests.
+"""
+import json, os, re, shutil, subprocess, tempfile
+import __main__ as t
+
+PAGES = r'''
+#include <string.h>
+#include <sys/mman.h>
+#define N __attribute__((noinline))
+N static char *fill(size_t n)
+{
+	char *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; i < n; i += 4096)
+		p[i] = 1; /* TOUCH */
+	return p;
+}
+N static char *keep(void) { return fill(10 << 20) + 1; } /* KEEP */
+N static int spike(void) { char *p = fill(40 << 20); return munmap(p, 40 << 20); } /* SPIKE */
+int main(void) { return keep()[-1] - 1 + spike(); } /* MAIN */
+'''
+
+HEAP = r'''
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define N __attribute__((noinline))
+static void *kept[1000];
+N static char *make(size_t n) { char *p = malloc(n); memset(p, 1, n); return p; } /* MAKE */
+N static void grow(void) { for (int i = 0; i < 1000; i++) kept[i] = make(1000); } /* GROW */
+N static void spike(void) { char *p = make(3 << 20); p[5] = 2; free(p); } /* SPIKE */
+N static void shrink(void) { for (int i = 0; i < 500; i++) { free(kept[i]); kept[i] = NULL; } }
+N static void resize(void) { char *p = malloc(10); for (int i = 20; i < 20000; i += 100) { p = realloc(p, i); p[0] = 1; } kept[0] = p; } /* RESIZE */
+N static void temporary(void) { for (int i = 0; i < 50; i++) { char *volatile p = malloc(77); free(p); } } /* TEMPORARY */
+int main(int argc, char **argv)
+{
+	grow();
+	spike();
+	shrink();
+	resize();
+	temporary();
+	kept[1] = calloc(7, 11);
+	if (fork() == 0) {
+		kept[2] = malloc(555); /* CHILD */
+		kill(getpid(), 9);
+	}
+	wait(0);
+	_exit(0);
+}
+'''
+
+
+def compiled(d, source, *flags):
+    with open(d + '/known.c', 'w') as f:
+        f.write(source)
+    subprocess.run(['gcc', '-O1', '-g', '-fno-optimize-sibling-calls', *flags, '-o', d + '/known', d + '/known.c'], check=True)
+    return d + '/known'
+
+
+def line_of(source, mark):
+    return next(i for i, l in enumerate(source.split('\n'), 1) if '/* ' + mark + ' */' in l)
+
+
+def tree_of(j, kind):
+    return next(x for x in j['stacks']['trees'] if x['kind'] == kind)
+
+
+def paths(j, tree):
+    """-> [([frames, outermost first], {column: value})]"""
+    names, nodes, out = j['stacks']['frames'], tree['nodes'], []
+    for n in nodes:
+        path = (out[n[0]][0] if n[0] >= 0 else []) + [names[n[1]]]
+        out.append((path, dict(zip(tree['columns'][2:], n[2:]))))
+    return out
+
+
+def at(all_paths, *ends):
+    """The numbers of the one path whose last frames contain these words."""
+    found = [v for p, v in all_paths if len(p) >= len(ends) and all(e in f for e, f in zip(reversed(ends), reversed(p)))]
+    t.same(len(found), 1, 'paths that end in ' + ' '.join(ends))
+    return found[0]
+
+
+def test_stacks_pages():
+    """Each page at the line that touched it: 10 MiB kept, 40 MiB for a moment; the replay's peak is the ledger's own."""
+    with tempfile.TemporaryDirectory() as d:
+        program = compiled(d, PAGES)
+        r = t.quire('-m', '256M', '--stacks', '--json', d + '/r.json', '--folded', d + '/f', '--', program)
+        t.same(r.returncode, 0, r.stderr)
+        j = json.load(open(d + '/r.json'))
+        folded = open(d + '/f').read()
+    tree = tree_of(j, 'pages')
+    p = paths(j, tree)
+    touch, main = 'fill (%s/known.c:%d)' % (os.path.basename(d), line_of(PAGES, 'TOUCH')), line_of(PAGES, 'MAIN')
+    user = [x for x in p if x[0][0] == '[user memory]']
+    kept = at(user, 'main (', 'keep (%s/known.c:%d)' % (os.path.basename(d), line_of(PAGES, 'KEEP')), touch)
+    spike = at(user, 'main (%s/known.c:%d)' % (os.path.basename(d), main),
+               'spike (%s/known.c:%d)' % (os.path.basename(d), line_of(PAGES, 'SPIKE')), touch)
+    t.same([kept[k] for k in ('at_peak_bytes', 'end_bytes', 'total_bytes', 'peak_bytes')], [10 << 20, 0, 10 << 20, 10 << 20], 'kept')
+    t.same([spike[k] for k in ('at_peak_bytes', 'end_bytes', 'total_bytes', 'allocs')], [40 << 20, 0, 40 << 20, 10240], 'spike')
+    t.same(tree['total']['machine_peak_bytes'], j['memory']['used_peak_bytes'], 'peak by replay')
+    kernel = [x for x, v in p if x[0] == '[kernel memory]' and any('sys_' in f and '[kernel]' in f for f in x)]
+    t.check(kernel, 'no kernel stacks', [x[-1] for x, v in p][:40])
+    t.check(re.search(r';spike \(.*;fill \(\S+:\d+\) 41943040\n', folded), folded[-2000:])
+
+
+def test_stacks_stripped():
+    """Debian's own program: no frame pointers, no symbols, a fork and an exec; the libraries' functions have names."""
+    with tempfile.TemporaryDirectory() as d:
+        r = t.quire('-q', '-m', '256M', '--stacks', '--json', d + '/r.json', '--', 'sh', '-c', 'ls -l /usr/bin > /dev/null; true')
+        t.same(r.returncode, 0, r.stderr)
+        j = json.load(open(d + '/r.json'))
+    p = paths(j, tree_of(j, 'pages'))
+    deep = [x for x, v in p if x[:2] == ['[user memory]', 'ls'] and any('__libc_start_main' in f for f in x)]
+    t.check(any('malloc' in x[-1] or 'sysmalloc' in x[-1] for x in deep), [x[-3:] for x in deep][:20])
+
+
+def test_heap_known():
+    """What is kept, what leaks, what is temporary, by line; a child of fork has its own books, though it is killed."""
+    with tempfile.TemporaryDirectory() as d:
+        program, base = compiled(d, HEAP), os.path.basename(d)
+        r = t.quire('-q', '-m', '256M', '--heap', '--json', d + '/r.json', '--', program)
+        t.same((r.returncode, r.stderr), (0, b''), 'end')
+        j = json.load(open(d + '/r.json'))
+    where = lambda f, mark: '%s (%s/known.c:%d)' % (f, base, line_of(HEAP, mark))
+    tree = tree_of(j, 'heap')
+    p = paths(j, tree)
+    columns = ('at_peak_bytes', 'leaked_bytes', 'leaked_blocks', 'total_bytes', 'total_blocks', 'temporary_blocks')
+    want = {
+        (where('grow', 'GROW'), where('make', 'MAKE')): [1000000, 500000, 500, 1000000, 1000, 0],
+        (where('spike', 'SPIKE'), where('make', 'MAKE')): [3 << 20, 0, 0, 3 << 20, 1, 1],
+        (where('temporary', 'TEMPORARY'),): [0, 0, 0, 77 * 50, 50, 50],
+        (where('main', 'CHILD'),): [555, 555, 1, 555, 1, 0],
+    }
+    for path, numbers in want.items():
+        v = at(p, *path)
+        t.same([v[c] for c in columns], numbers, ' '.join(path))
+    resized = [v for x, v in p if x[-1].startswith('resize (')]
+    t.same(sum(v['leaked_bytes'] for v in resized), 19920, 'resized')
+    parent, child = sorted(tree['processes'], key=lambda x: x['forked'])
+    t.same((parent['peak_bytes'], parent['leaked_bytes'], parent['leaked_blocks']), (1000000 + (3 << 20), 500000 + 19920 + 77, 502), 'parent')
+    t.same((child['peak_bytes'], child['leaked_blocks'], child['parent']), (555, 1, parent['pid']), 'child')
+
+
+def test_heap_environment():
+    """But for LD_PRELOAD the program's environment is ours, and its output and status too."""
+    r = t.quire('-q', '--heap', '--', 'sh', '-c', 'env; exit 5', env={'QUIRE_WORD': 'a b'})
+    words = set(r.stdout.decode(errors='surrogateescape').split('\n'))
+    t.same(r.returncode, 5, 'status')
+    t.check('LD_PRELOAD=/dev/quire/heap.so' in words and 'QUIRE_WORD=a b' in words, words)
+
+
+THREADS = r'''
+#include <pthread.h>
+#include <stdlib.h>
+static void *work(void *a)
+{
+	for (int i = 0; i < 20000; i++) {
+		char *p = malloc(16 + i % 100);
+		p = realloc(p, 200 + i % 7);
+		free(p);
+	}
+	return malloc(1234);
+}
+int main(void)
+{
+	pthread_t t[4];
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], 0, work, 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], 0);
+	return 0;
+}
+'''
+
+
+def test_heap_threads():
+    """Four threads on two processors: nothing is counted twice or not at all."""
+    with tempfile.TemporaryDirectory() as d:
+        program = compiled(d, THREADS, '-pthread')
+        r = t.quire('-q', '-p', '2', '-m', '256M', '--heap', '--json', d + '/r.json', '--', program)
+        t.same((r.returncode, r.stderr), (0, b''), 'end')
+        j = json.load(open(d + '/r.json'))
+    work = [v for x, v in paths(j, tree_of(j, 'heap')) if x[-1].startswith('work (')]
+    t.same(sum(v['total_blocks'] for v in work), 4 * 40001, 'blocks')
+    t.same(sum(v['leaked_bytes'] for v in work), 4 * 1234, 'leaked')
+
+
+def massif_peak(text):
+    """The largest mem_heap_B, and the first line of the peak's tree that tells of malloc."""
+    tree = text[text.index('heap_tree=peak'):]
+    return int(re.search(r'n\d+: (\d+) \(heap allocation functions\)', tree).group(1))
+
+
+def test_heap_as_massif():
+    """massif on Linux and quire on the same program: the same heap at the peak, and ms_print takes both."""
+    if not shutil.which('ms_print') or not shutil.which('valgrind'):
+        raise t.Skip('no valgrind')
+    with tempfile.TemporaryDirectory() as d:
+        program = compiled(d, HEAP)
+        subprocess.run(['valgrind', '--tool=massif', '--peak-inaccuracy=0.0', '--massif-out-file=' + d + '/m', program], capture_output=True, check=True)
+        r = t.quire('-q', '-m', '256M', '--heap', '--massif', d + '/q', '--time-unit', 'B', '--', program)
+        t.same((r.returncode, r.stderr), (0, b''), 'end')
+        q, m = open(d + '/q').read(), open(d + '/m').read()
+        t.same(massif_peak(q), max(map(int, re.findall(r'mem_heap_B=(\d+)', m))), 'peak')
+        printed = subprocess.run(['ms_print', d + '/q'], capture_output=True, text=True)
+        t.same(printed.stderr, '', 'ms_print')
+        t.check('(peak)' in printed.stdout and 'time(B)' in printed.stdout and 'make (' in printed.stdout, printed.stdout[:3000])
+        times = list(map(int, re.findall(r'^time=(\d+)', q, re.M)))
+        t.same(times, sorted(times), 'times')
+
+
+def test_heap_of_debian():
+    """Python and its modules, loaded at run time: nearly every stack reaches main()."""
+    with tempfile.TemporaryDirectory() as d:
+        r = t.quire('-q', '-m', '256M', '--heap', '--json', d + '/r.json', '--', 'python3', '-c', 'import json; print(len(json.dumps(list(range(9999)))))')
+        t.same((r.stdout, r.stderr), (b'58884\n', b''), 'output')
+        j = json.load(open(d + '/r.json'))
+        t.check(os.path.getsize(d + '/r.json') < 1 << 20, 'size', os.path.getsize(d + '/r.json'))
+    tree = tree_of(j, 'heap')
+    total = sum(n[2 + tree['columns'][2:].index('total_blocks')] for n in tree['nodes'] if n[0] < 0)
+    rooted = sum(v['total_blocks'] for x, v in paths(j, tree) if len(x) == 3 and '__libc_start' in x[2])
+    t.check(total > 10000 and rooted > total * 0.95, rooted, 'of', total)
