@@ -429,6 +429,23 @@ static void print_grown_sites(FILE *to, const struct report *r)
 	free(s);
 }
 
+/* Frames and objects that are in the books of processes which have ended: their files' pages, and what leaked. */
+static uint64_t charged_to_the_gone(const struct report *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->nr_owners; i++) {
+		const struct rep_owner *o = &r->owners[i];
+		bool gone = !strcmp(o->kind, "process");
+
+		for (size_t k = 0; k < r->nr_processes && gone; k++)
+			gone = r->processes[k].pid != o->id || r->processes[k].gone;
+		if (gone)
+			sum += o->frames + o->slab;
+	}
+	return sum;
+}
+
 static void print_held(FILE *to, const struct report *r)
 {
 	static const struct {
@@ -443,7 +460,7 @@ static void print_held(FILE *to, const struct report *r)
 	for (size_t i = 0; i < 3; i++)
 		fprintf(to, "%s %s %s", i ? " ·" : "", of[i].name,
 			signed_kib((int64_t)(report_space(r, of[i].space, 'e') - report_space(r, of[i].space, 's')), a));
-	fputc('\n', to);
+	fprintf(to, " · by processes now gone %s\n", grouped(charged_to_the_gone(r) / 1024, a));
 	print_grown_sites(to, r);
 }
 
