@@ -230,9 +230,9 @@ static void add_disks(struct qemu_args *a, const struct options *o)
 
 		arg(a, "-drive");
 		if (file)
-			arg(a, "file=%s,if=none,id=disk%u,format=raw%s", file, i, d->read_only ? ",readonly=on" : "");
+			arg(a, "file=%s,if=none,id=disk%u,format=raw,discard=unmap%s", file, i, d->read_only ? ",readonly=on" : "");
 		else
-			arg(a, "file=/proc/self/fd/%d,if=none,id=disk%u,format=raw,cache=unsafe",
+			arg(a, "file=/proc/self/fd/%d,if=none,id=disk%u,format=raw,cache=unsafe,discard=unmap",
 			    keep(a, swap_file(d->swap_bytes)), i);
 		arg(a, "-device");
 		arg(a, "virtio-blk-%s,drive=disk%u", is_microvm(o) ? "device" : "pci", i);

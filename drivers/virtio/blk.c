@@ -28,12 +28,14 @@ struct disk {
 	struct virtqueue	*queue;
 	spinlock_t		lock;
 	struct waitq		room;
+	u32			max_discard;	/* sectors a request; 0: it does not take them */
 };
 
 struct blk_request {
 	struct list		link;		/* finished ones on their way to done() */
 	struct virtio_blk_outhdr head;
-	struct block_io		*io;		/* NULL: a flush, which somebody waits for */
+	struct block_io		*io;		/* NULL: a flush or discard, which somebody waits for */
+	struct virtio_blk_discard_write_zeroes range;
 	u8			status;
 	bool			done;
 	struct virtio_seg	segs[BLOCK_MAX_PAGES + 2];
@@ -136,19 +138,13 @@ static int disk_submit(struct block_device *b, struct block_io *io)
 	return err;
 }
 
-static int disk_flush(struct block_device *b)
+/* The status goes to segs[out]. Frees r. */
+static int send_and_wait(struct disk *d, struct blk_request *r, unsigned out)
 {
-	struct disk *d = container_of(b, struct disk, bdev);
-	struct blk_request *r;
 	int err;
 
-	if (!virtio_has(d->dev, VIRTIO_BLK_F_FLUSH))
-		return 0;
-	r = request_new(VIRTIO_BLK_T_FLUSH, 0);
-	if (!r)
-		return -ENOMEM;
-	r->segs[1] = virtio_seg_of(&r->status, 1);
-	err = disk_send(d, r, 1, 1);
+	r->segs[out] = virtio_seg_of(&r->status, 1);
+	err = disk_send(d, r, out, 1);
 	if (!err) {
 		wait_event(&d->room, READ_ONCE(r->done) || virtqueue_broken(d->queue));
 		if (!r->done)
@@ -159,7 +155,36 @@ static int disk_flush(struct block_device *b)
 	return err;
 }
 
-static const struct block_ops disk_ops = { .submit = disk_submit, .flush = disk_flush };
+static int disk_flush(struct block_device *b)
+{
+	struct disk *d = container_of(b, struct disk, bdev);
+	struct blk_request *r;
+
+	if (!virtio_has(d->dev, VIRTIO_BLK_F_FLUSH))
+		return 0;
+	r = request_new(VIRTIO_BLK_T_FLUSH, 0);
+	return r ? send_and_wait(d, r, 1) : -ENOMEM;
+}
+
+static int disk_discard(struct block_device *b, u64 sector, u64 nr)
+{
+	struct disk *d = container_of(b, struct disk, bdev);
+	int err = d->max_discard ? 0 : -EOPNOTSUPP;
+
+	for (u32 n; nr && !err; nr -= n, sector += n) {
+		struct blk_request *r = request_new(VIRTIO_BLK_T_DISCARD, 0);
+
+		if (!r)
+			return -ENOMEM;
+		n = (u32)min(nr, (u64)d->max_discard);
+		r->range = (struct virtio_blk_discard_write_zeroes){ .sector = sector, .num_sectors = n };
+		r->segs[1] = virtio_seg_of(&r->range, sizeof(r->range));
+		err = send_and_wait(d, r, 2);
+	}
+	return err;
+}
+
+static const struct block_ops disk_ops = { .submit = disk_submit, .flush = disk_flush, .discard = disk_discard };
 
 static void read_capacity(struct disk *d)
 {
@@ -191,6 +216,8 @@ static int blk_probe(struct virtio_device *dev)
 	d->bdev.rdev = MKDEV(BLK_MAJOR, nr_disks * BLK_MINORS);
 	d->bdev.read_only = virtio_has(dev, VIRTIO_BLK_F_RO);
 	d->bdev.ops = &disk_ops;
+	if (virtio_has(dev, VIRTIO_BLK_F_DISCARD))
+		dev->transport->config_read(dev, offsetof(struct virtio_blk_config, max_discard_sectors), &d->max_discard, 4);
 	if (d->bdev.sectors > (u64)S64_MAX / SECTOR_SIZE)
 		return -EINVAL;
 	err = virtqueue_create(dev, 0, 128, disk_callback, d, &d->queue);
@@ -206,7 +233,8 @@ static int blk_probe(struct virtio_device *dev)
 static struct virtio_driver blk_driver = {
 	.name = "virtio-blk",
 	.id = VIRTIO_ID_BLOCK,
-	.features = BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_RO) | BIT(VIRTIO_BLK_F_SEG_MAX),
+	.features = BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_RO) | BIT(VIRTIO_BLK_F_SEG_MAX) |
+		    BIT(VIRTIO_BLK_F_DISCARD),
 	.probe = blk_probe,
 };
 
