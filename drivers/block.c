@@ -202,6 +202,19 @@ static int cache_swap_discard(struct address_space *m, u64 page_offset, u64 nr)
 	return block_discard(m->host->priv, page_offset * SECTORS_PER_PAGE, nr * SECTORS_PER_PAGE);
 }
 
+static void cache_swap_slot_free(struct address_space *m, u64 page)
+{
+	struct block_device *b = m->host->priv;
+
+	b->ops->slot_free(b, page);
+}
+
+static const struct mapping_ops memory_aops = {
+	.swap_rw = cache_swap_rw, .swap_discard = cache_swap_discard, .swap_slot_free = cache_swap_slot_free,
+	.read_page = cache_read_page, .read_pages = cache_read_pages,
+	.write_page = cache_write_page, .write_pages = cache_write_pages,
+};
+
 static const struct mapping_ops cache_aops = {
 	.swap_rw = cache_swap_rw, .swap_discard = cache_swap_discard,
 	.read_page = cache_read_page, .read_pages = cache_read_pages,
@@ -271,7 +284,7 @@ static int blk_open(struct inode *i, struct file *f)
 		return -ENXIO;
 	if ((f->mode & FMODE_WRITE) && b->read_only)
 		return -EACCES;
-	if (f->flags & O_EXCL) {		/* mkswap, fsck: not while somebody uses it */
+	if ((f->flags & O_EXCL) && READ_ONCE(b->holder) != f) {	/* mkswap, fsck: not while somebody uses it */
 		int err = block_claim(b, f);
 
 		if (err)
@@ -316,7 +329,7 @@ static int make_inode(struct block_device *b)
 	i->rdev = b->rdev;
 	i->ops = &bdev_iops;
 	i->fops = &blk_fops;
-	i->data.ops = &cache_aops;
+	i->data.ops = b->ops->slot_free ? &memory_aops : &cache_aops;
 	i->data.size = (loff_t)(b->sectors * SECTOR_SIZE);
 	i->priv = b;
 	b->inode = i;
@@ -373,7 +386,8 @@ static int partitions_show(struct text *out, void *arg)
 
 	text_puts(out, "major minor  #blocks  name\n\n");
 	list_for_each(b, &devices, link)
-		text_printf(out, "%4u  %7u %10llu %s\n", MAJOR(b->rdev), MINOR(b->rdev), (unsigned long long)(b->sectors / 2), b->name);
+		if (b->sectors)
+			text_printf(out, "%4u  %7u %10llu %s\n", MAJOR(b->rdev), MINOR(b->rdev), (unsigned long long)(b->sectors / 2), b->name);
 	return 0;
 }
 

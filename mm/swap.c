@@ -22,6 +22,7 @@ struct swap_area *swap_areas[MAX_SWAPFILES];
 spinlock_t swap_areas_lock = SPINLOCK_INIT("swap_areas", LOCK_LEAF);
 static unsigned turn;			/* among areas of one priority */
 atomic_long_t swap_total, swap_used;
+atomic_t swap_claims;
 
 int sysctl_swappiness = 60, sysctl_page_cluster = 3;
 
@@ -246,6 +247,10 @@ static void slot_changed(struct swap_area *a, u64 at)
 {
 	if (a->map[at])
 		return;
+	if (unlikely(atomic_read(&a->nr_zswap)))
+		zswap_forget(a, at);
+	if (unlikely(a->in_memory))
+		a->mapping->ops->swap_slot_free(a->mapping, at);
 	a->nr_used--;
 	if (!--a->clusters[at / CLUSTER].used)
 		cluster_is_empty(a, (u32)(at / CLUSTER));
@@ -368,7 +373,7 @@ static int rw_insist(struct address_space *m, u64 at, struct page **pages, unsig
 	return err;
 }
 
-int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write)
+int swap_area_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write)
 {
 	struct swap_area *a = swap_area_of(first);
 	int err = rw_insist(a->mapping, swp_offset(first), pages, nr, write);
@@ -379,4 +384,29 @@ int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write)
 	vm_event_add(write ? PSWPOUT : PSWPIN, nr);
 	vm_event_add(write ? PGPGOUT : PGPGIN, nr * (PAGE_SIZE / 1024));
 	return err;
+}
+
+/* Pages that the pool takes or has; runs of the others go to the area or come from it. */
+static int rw_zswap(swp_entry_t first, struct page **pages, unsigned nr, bool write)
+{
+	int err = 0;
+
+	for (unsigned i = 0, run = 0; i <= nr; i++) {
+		swp_entry_t e = { first.v + i };
+		bool pool = i < nr && (write ? zswap_store(e, pages[i]) : zswap_load(e, pages[i]));
+
+		if (i < nr && !pool) {
+			run++;
+			continue;
+		}
+		if (run && !err)
+			err = swap_area_rw((swp_entry_t){ e.v - run }, pages + i - run, run, write);
+		run = 0;
+	}
+	return err;
+}
+
+int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write)
+{
+	return likely(!zswap_used) ? swap_area_rw(first, pages, nr, write) : rw_zswap(first, pages, nr, write);
 }

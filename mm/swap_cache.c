@@ -12,6 +12,7 @@
  */
 #include "swap_internal.h"
 
+#include <kernel/psi.h>
 #include <mm/filemap.h>
 
 struct page *swap_cache_get(swp_entry_t e)
@@ -109,14 +110,17 @@ static struct page *create(swp_entry_t e, gfp_t gfp)
 		page_put(p);
 		return NULL;
 	}
+	atomic_inc(&swap_claims);
 	page_set_private(p, PG_LOCKED);
 	page_set_private(p, PG_SWAPBACKED);
 	if (swap_cache_add(p, e, GFP_KERNEL)) {
 		page_clear(p, PG_LOCKED);
 		page_put(p);
 		swap_slot_unclaim(e);
+		atomic_dec(&swap_claims);
 		return NULL;
 	}
+	atomic_dec(&swap_claims);
 	lru_add(p);
 	return p;
 }
@@ -152,8 +156,10 @@ static void read_cluster(swp_entry_t e, unsigned nr)
 
 	for (u64 at = max(first, (u64)1); at < first + nr; at++) {
 		bool self = at == swp_offset(e);
-		struct page *p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN);
+		struct page *p = NULL;
 
+		if (self || !zswap_has(swp_make(type, at)))	/* what is in the pool is no slower later */
+			p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN);
 		if (!p) {
 			read_run(swp_make(type, run), pages, n);
 			n = 0;
@@ -170,8 +176,8 @@ struct page *swap_read(swp_entry_t e, bool ahead)
 {
 	unsigned nr = ahead ? min(1u << clamp(sysctl_page_cluster, 0, 5), (unsigned)MAX_CLUSTER) : 1;
 
-	if (nr > 1 && nr_free_pages() < 8 * nr)
-		nr = 1;
+	if (nr > 1 && (nr_free_pages() < 8 * nr || swap_area_of(e)->in_memory))
+		nr = 1;				/* nothing is won by reading ahead from memory */
 	for (unsigned tries = 0;; tries++) {
 		struct page *p = swap_cache_get(e);
 		bool busy;
@@ -239,7 +245,7 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
 	spin_unlock(ptl);
 	swap_entry_put(e);
 	/* A slot that nobody uses any more is given back when swap is scarce, or the page will be written anyway. */
-	if (!swap_entry_uses(e) && (alone || 2 * swap_free_pages() < swap_total_pages())) {
+	if (!swap_entry_uses(e) && (alone || 2 * swap_free_pages() < swap_total_pages() || swap_area_of(e)->in_memory)) {
 		page_set(p, PG_DIRTY);
 		swap_cache_remove(p);
 	}
@@ -254,7 +260,9 @@ static enum fault_result swap_in(struct fault *f, swp_entry_t e)
 	enum fault_result r;
 
 	if (!p) {
+		psi_memstall_enter();
 		p = swap_read(e, !(f->vma->flags & VM_RAND_READ));
+		psi_memstall_leave();
 		if (!p)
 			return still_there(f) ? FAULT_OOM : FAULT_DONE;
 	}
@@ -363,7 +371,8 @@ static void audit_swap(struct audit *a)
 	audit_expect(a, "swap entries", (long)counted.entries, (long)found.entries);
 	audit_expect(a, "swap entries of other slots", (long)counted.weighted, (long)found.weighted);
 	audit_expect(a, "swap cache", vm_stat_read(NR_SWAPCACHE), (long)nodes);
-	audit_expect(a, "cached swap slots", (long)cached, (long)nodes);
+	audit_expect(a, "cached swap slots", (long)cached, (long)nodes + atomic_read(&swap_claims));
+	zswap_audit(a);
 }
 
 void swap_init(void)
@@ -371,4 +380,6 @@ void swap_init(void)
 	static struct audit_walker walker = { .name = "swap", .fn = audit_swap };
 
 	audit_register(&walker);
+	zpool_start();
+	zswap_start();
 }

@@ -47,6 +47,10 @@ struct swap_area {
 	u64			cursor;		/* where the search for holes goes on */
 	struct work		discard_work;
 	struct xarray		cache;		/* offset -> page of the swap cache */
+	struct xarray		zswap;		/* offset -> what zswap keeps of it */
+	atomic_long_t		nr_zswap;
+	bool			in_memory;	/* a compressed disk: no pool in front of it */
+	u16			*charged;	/* per slot: the cgroup that pays; NULL without cgroups */
 	struct address_space	*mapping;
 	struct file		*file;
 	char			*path;
@@ -75,7 +79,24 @@ void swap_batch_end(struct swap_batch *b);		/* what was not used is free again *
 /* Take the right to stand for a slot that is in use. False: it is free, or *busy: somebody has it. */
 bool swap_slot_claim(swp_entry_t e, bool *busy);
 void swap_slot_unclaim(swp_entry_t e);			/* clears SLOT_CACHED; the slot goes when it has no uses */
-int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write) must_check;
+int swap_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write) must_check;	/* by way of zswap */
+int swap_area_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write) must_check;	/* the area itself */
+extern atomic_t swap_claims;	/* slots that are claimed with no page in the cache, for as long as their claimer sleeps */
+
+/* zswap.c. Slot claimed. */
+extern bool zswap_used;			/* since it was first switched on */
+bool zswap_store(swp_entry_t e, struct page *p);	/* false: the area must have it */
+bool zswap_load(swp_entry_t e, struct page *p);		/* false: it is in the area */
+bool zswap_has(swp_entry_t e);				/* of an entry in use; a guess unless claimed */
+void zswap_forget(struct swap_area *a, u64 at);		/* or the area's lock held */
+unsigned zswap_write_back(unsigned nr);
+void zswap_audit(struct audit *a);
+void zswap_start(void);
+void zpool_start(void);
+
+/* What cgroups pay for in zswap; in bytes. */
+static inline bool swap_zswap_allowed(owner_t o) { return true; }
+static inline void swap_zswap_charge(struct swap_area *a, u64 at, long bytes) { }
 
 /* The swap cache. */
 struct page *swap_cache_get(swp_entry_t e);		/* a reference, or NULL */

@@ -75,6 +75,7 @@ static void area_free(struct swap_area *a)
 	if (a->activated)
 		a->mapping->ops->swap_deactivate(a->mapping);
 	xa_destroy(&a->cache);
+	xa_destroy(&a->zswap);
 	kvfree(a->clusters);
 	kvfree(a->map);
 	kfree(a->path);
@@ -134,9 +135,11 @@ int swap_on(struct file *f, struct address_space *m, const char *path, bool is_f
 		return -ENOMEM;
 	spin_lock_init(&a->lock, "swap_area", LOCK_SWAP);
 	xa_init(&a->cache);
+	xa_init(&a->zswap);
 	a->mapping = m;
 	a->file = f;
 	a->is_file = is_file;
+	a->in_memory = m->ops->swap_slot_free;
 	work_init(&a->discard_work, swap_discard_work);
 	a->path = kstrdup(path, GFP_KERNEL);
 	err = a->path ? 0 : -ENOMEM;

@@ -15,6 +15,7 @@
 #include <lib/sort.h>
 #include <lib/string.h>
 #include <lib/text.h>
+#include <mm/zswap.h>
 #include <mm/ledger.h>
 #include <mm/ledger_stream.h>
 #include <mm/lru.h>
@@ -118,7 +119,8 @@ static int meminfo_show(struct text *out, void *arg)
 		{ "MemTotal", nr_total_pages() }, { "MemFree", nr_free_pages() }, { "MemAvailable", available() },
 		{ "Buffers", 0 }, { "Cached", stat_of(NR_FILE_PAGES) }, { "SwapCached", stat_of(NR_SWAPCACHE) },
 	};
-	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", 0 }, { "Zswapped", 0 } };
+	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", (unsigned long)zswap_pool_pages() },
+				    { "Zswapped", (unsigned long)atomic_read(&zswap.stored) } };
 	const struct mem_line commit[] = { { "CommitLimit", mm_commit_limit() }, { "Committed_AS", mm_committed_pages() } };
 	const struct mem_line tail[] = {
 		{ "VmallocUsed", ledger_managed_frames(ACCT_VMALLOC) + ledger_managed_frames(ACCT_KSTACK) },

@@ -64,7 +64,7 @@ static const struct counter events[] = {
 	Z("thp_file_mapped"), Z("thp_split_page"), Z("thp_split_page_failed"), Z("thp_deferred_split_page"), Z("thp_split_pmd"),
 	Z("thp_scan_exceed_none_pte"), Z("thp_scan_exceed_swap_pte"), Z("thp_scan_exceed_share_pte"), Z("thp_split_pud"),
 	Z("thp_zero_page_alloc"), Z("thp_zero_page_alloc_failed"), Z("thp_swpout"), Z("thp_swpout_fallback"), Z("ksm_swpin_copy"),
-	Z("cow_ksm"), Z("direct_map_level2_splits"), Z("direct_map_level3_splits"), Z("nr_unstable"),
+	Z("cow_ksm"), E("zswpin", ZSWPIN), E("zswpout", ZSWPOUT), Z("direct_map_level2_splits"), Z("direct_map_level3_splits"), Z("nr_unstable"),
 };
 
 static unsigned long positive(long v)

@@ -38,6 +38,8 @@ struct block_ops {
 	int	(*flush)(struct block_device *b);		/* what was written is on the medium; NULL: it always is */
 	/* The contents of these sectors are not needed any more. May sleep. NULL: the device cannot be told. */
 	int	(*discard)(struct block_device *b, u64 sector, u64 nr);
+	/* A page of a swap area is free; under the area's lock, must not sleep. NULL: does not want to know. */
+	void	(*slot_free)(struct block_device *b, u64 page);
 };
 
 struct block_device {

@@ -35,6 +35,8 @@ struct mapping_ops {
 	 * *pages to what can be used. -EINVAL: it has holes. NULL (a device): nothing to prepare. */
 	int	(*swap_activate)(struct address_space *m, u64 *pages);
 	void	(*swap_deactivate)(struct address_space *m);
+	/* A slot of the area is free: memory behind it may go. Under the area's lock. NULL: does not want to know. */
+	void	(*swap_slot_free)(struct address_space *m, u64 page_offset);
 	/* The contents of these pages are not needed any more. 0, -EOPNOTSUPP: the device cannot. NULL: the same. */
 	int	(*swap_discard)(struct address_space *m, u64 page_offset, u64 nr);
 	/* The page leaves the cache (truncate, reclaim). NULL: nothing to do. */

@@ -283,7 +283,7 @@ static void look_at(struct audit *a, struct page *p, enum account account)
 {
 	enum ledger_space space = ledger_account_space(account);
 
-	if (space == SPACE_USER || space == SPACE_CACHE)
+	if ((space == SPACE_USER && account != ACCT_ZSWAP) || space == SPACE_CACHE)	/* compressed pages: mm/zpool.c */
 		compare_page(a, p);
 	if (account == ACCT_SLAB && !(page_head(p)->flags & BIT(PG_SLAB)))
 		a->walked[ACCT_SLAB]++;		/* a large kmalloc: whole pages of the same account */
