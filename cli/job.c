@@ -120,6 +120,12 @@ static void add_swaps(struct message *m, const struct options *o)
 		snprintf(w.device, sizeof(w.device), "vd%c", 'a' + (int)i);
 		add_field(m, FIELD_SWAP, &w, sizeof(w));
 	}
+	for (unsigned int i = 0; i < o->nr_zrams; i++) {
+		struct wire_swap w = {.priority = o->zram_priority[i], .zram_bytes = o->zram_bytes[i]};
+
+		snprintf(w.device, sizeof(w.device), "zram%u", i);
+		add_field(m, FIELD_SWAP, &w, sizeof(w));
+	}
 }
 
 static void add_module(struct message *m, const struct module *module)

@@ -38,6 +38,8 @@ enum {
 	OPT_DISK,
 	OPT_CGROUP,
 	OPT_SWAP,
+	OPT_ZSWAP,
+	OPT_ZRAM,
 	OPT_FAIL_ALLOC,
 	OPT_OVERCOMMIT,
 	OPT_PRESSURE,
@@ -77,6 +79,8 @@ static const struct option long_options[] = {
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"swap", required_argument, NULL, OPT_SWAP},
+	{"zswap", required_argument, NULL, OPT_ZSWAP},
+	{"zram", required_argument, NULL, OPT_ZRAM},
 	{"fail-alloc", required_argument, NULL, OPT_FAIL_ALLOC},
 	{"overcommit", required_argument, NULL, OPT_OVERCOMMIT},
 	{"pressure", required_argument, NULL, OPT_PRESSURE},
@@ -131,6 +135,8 @@ static const char help_text[] =
 	"      --cpu MODEL        QEMU's -cpu\n"
 	"      --icount           guest time follows the count of instructions, not the host's clock\n"
 	"      --swap SIZE[,pri=N] swap space for this run; may be given several times\n"
+	"      --zswap PERCENT    a pool of compressed pages, so much of RAM, in front of it\n"
+	"      --zram SIZE[,pri=N] swap space in memory, compressed (priority 100)\n"
 	"      --disk FILE[:ro]   a disk image as the next of /dev/vda, vdb ...\n"
 	"      --append TEXT      more kernel command line\n"
 	"      --kernel FILE      another kernel; --initrd FILE another initramfs;\n"
@@ -300,6 +306,36 @@ static void add_knob(struct options *o, const char *path, const char *value)
 	if (asprintf(&text, "%s=%s", path, value) < 0)
 		fail("out of memory");
 	o->knobs[o->nr_knobs++] = text;
+}
+
+/* "25%": compressed in memory first, up to so much of RAM. */
+static void add_zswap(struct options *o, const char *arg)
+{
+	char number[8], *end;
+	long percent = strtol(arg, &end, 10);
+
+	if (end == arg || (*end && strcmp(end, "%")) || percent < 1 || percent > 100)
+		fail("--zswap %s: give 1%% to 100%% of RAM", arg);
+	snprintf(number, sizeof(number), "%ld", percent);
+	add_knob(o, "/sys/module/zswap/parameters/max_pool_percent", number);
+	add_knob(o, "/sys/module/zswap/parameters/enabled", "1");
+}
+
+static void add_zram(struct options *o, const char *arg)
+{
+	char *size = must_alloc(strdup(arg)), *pri = strstr(size, ",pri="), *end;
+
+	if (o->nr_zrams == MAX_ZRAMS)
+		fail("--zram %s: more than %d", arg, MAX_ZRAMS);
+	o->zram_priority[o->nr_zrams] = 100; /* before the disks */
+	if (pri) {
+		*pri = 0;
+		o->zram_priority[o->nr_zrams] = (int)strtol(pri + 5, &end, 10);
+		if (end == pri + 5 || *end || o->zram_priority[o->nr_zrams] < 0 || o->zram_priority[o->nr_zrams] > 32767)
+			fail("--zram %s: a priority is 0 to 32767", arg);
+	}
+	o->zram_bytes[o->nr_zrams++] = parse_size("--zram", size);
+	free(size);
 }
 
 /* "2,ratio=50": malloc fails when the promise would be too large. */
@@ -511,6 +547,12 @@ static void parse_long(struct options *o, int opt)
 		break;
 	case OPT_SWAP:
 		add_swap(o, optarg);
+		break;
+	case OPT_ZSWAP:
+		add_zswap(o, optarg);
+		break;
+	case OPT_ZRAM:
+		add_zram(o, optarg);
 		break;
 	case OPT_CGROUP:
 		add_cgroup(o, optarg);

@@ -35,6 +35,8 @@ struct shared_dir {
 #define MAX_DISKS 16
 
 /* A block device of the machine: a file of the host, or swap space that lives as long as the run. */
+#define MAX_ZRAMS 4
+
 struct disk {
 	const char *file; /* NULL: swap */
 	uint64_t swap_bytes;
@@ -74,6 +76,9 @@ struct options {
 	enum leak_wish module_leaks;
 	const char *cgroup[16]; /* "memory.max=64M" */
 	unsigned int nr_cgroup;
+	uint64_t zram_bytes[MAX_ZRAMS];
+	int zram_priority[MAX_ZRAMS];
+	unsigned int nr_zrams;
 	const char *knobs[32]; /* "/proc/sys/vm/swappiness=100" */
 	unsigned int nr_knobs;
 	const char *reclaim; /* policy, or NULL */

@@ -198,6 +198,32 @@ void set_knobs(const struct job *job)
 	}
 }
 
+/* Its size, and the header that mkswap would write. */
+static bool make_zram(const struct wire_swap *w)
+{
+	char path[64], size[24], page[4096] = {0};
+	uint32_t info[3] = {1, (uint32_t)(w->zram_bytes / sizeof(page) - 1), 0};
+	bool ok;
+	int fd;
+
+	fd = open("/sys/class/zram-control/hot_add", O_RDONLY | O_CLOEXEC); /* reading it makes the next one */
+	if (fd < 0 || read(fd, size, sizeof(size)) <= 0)
+		return false;
+	close(fd);
+	snprintf(path, sizeof(path), "/sys/block/%.23s/disksize", w->device);
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)w->zram_bytes);
+	if (!write_small_file(path, size))
+		return false;
+	memcpy(page + 1024, info, sizeof(info));
+	memcpy(page + sizeof(page) - 10, "SWAPSPACE2", 10);
+	snprintf(path, sizeof(path), "/dev/%.23s", w->device);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ok = fd >= 0 && write(fd, page, sizeof(page)) == (ssize_t)sizeof(page);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 /* A kernel without swap runs the program all the same; the user hears of it. */
 void start_swaps(const struct job *job)
 {
@@ -206,6 +232,10 @@ void start_swaps(const struct job *job)
 		char path[40];
 
 		snprintf(path, sizeof(path), "/dev/%.23s", job->swaps[i].device);
+		if (job->swaps[i].zram_bytes && !make_zram(&job->swaps[i])) {
+			send_text(WIRE_NOTE, "no compressed disk %s: %s", path, strerror(errno));
+			continue;
+		}
 		if (swapon(path, priority < 0 ? 0 : SWAP_FLAG_PREFER | (priority & SWAP_FLAG_PRIO_MASK)) < 0)
 			send_text(WIRE_NOTE, "no swap on %s: %s", path, strerror(errno));
 	}

@@ -118,6 +118,7 @@ struct wire_rlimit {
 struct wire_swap {
 	char device[24]; /* without /dev/; its swap header is there */
 	int32_t priority; /* -1: the kernel chooses */
+	uint64_t zram_bytes; /* not 0: a compressed disk that is to be made first */
 };
 
 enum wire_mount_kind {

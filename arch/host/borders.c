@@ -153,24 +153,6 @@ void task_wake_new(struct task *t)
 {
 }
 
-/* There are no workers: work is done when somebody waits for it. */
-void work_init(struct work *w, void (*fn)(struct work *w))
-{
-	w->fn = fn;
-	w->queued = false;
-}
-
-bool work_queue(struct work *w)
-{
-	return !__atomic_exchange_n(&w->queued, true, __ATOMIC_SEQ_CST);
-}
-
-void work_flush(struct work *w)
-{
-	if (__atomic_exchange_n(&w->queued, false, __ATOMIC_SEQ_CST))
-		w->fn(w);
-}
-
 void delayed_work_init(struct delayed_work *w, void (*fn)(struct work *))
 {
 }
