@@ -64,7 +64,7 @@ vaddr_t mm_brk(struct mm *mm, vaddr_t brk)
 	struct vma *next;
 	bool populate = false;
 
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	result = mm->brk;
 	if (brk < mm->start_brk || brk > mm->task_size || !brk_in_limits(mm, brk))
@@ -100,7 +100,7 @@ int mm_brk_range(struct mm *mm, vaddr_t start, vaddr_t end, bool exec)
 		return -ENOMEM;
 	if (start == end)
 		return 0;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	err = brk_extend(mm, start, end, exec ? VM_EXEC : 0);
 	mm_write_unlock(mm);

@@ -6,12 +6,15 @@
  *                               file:      fault-around of cached pages, else the page cache, else ops->fault
  *               swap entry      fault_swap (mm/swap_fault.c)
  *               present         a store to a read-only entry: mm/cow.c; else another CPU was faster, or the TLB was stale
+ * WITHOUT     an anonymous fault that finds all it needs at hand takes no mmap_lock: mm_fault_unlocked(). The rest goes on here.
  * RACES       faults of one address space run side by side under mmap_lock held for reading. Each works on what it saw
  *             without the table's lock, then takes it, and commits only if the entry is still as seen. Whoever loses
  *             gives back what it prepared and returns to the program, which faults again if it must.
  * FAST PATH   an anonymous store: area hint, one walk, one page, one lock. Nothing on it allocates besides the page.
  */
 #include "internal.h"
+
+#include <arch/cpu.h>
 
 #define FAULT_AROUND	16
 
@@ -27,19 +30,21 @@ static enum fault_result fault_anon_read(struct fault *f)
 	return FAULT_DONE;
 }
 
-/* A fresh page for an address that had none. */
-static enum fault_result fault_anon_write(struct fault *f)
+/* One call site for both ways to take it. */
+static always_inline struct page *fault_anon_write_page(bool at_hand)
+{
+	struct alloc_site *site = ALLOC_SITE();
+
+	return at_hand ? page_alloc_at_hand(GFP_USER | GFP_ZERO, ACCT_ANON, site) :
+			 page_alloc_at(GFP_USER | GFP_ZERO, 0, ACCT_ANON, site);
+}
+
+static always_inline enum fault_result map_anon_page(struct fault *f, struct page *p)
 {
 	struct vma *v = f->vma;
-	struct page *p;
 	spinlock_t *ptl;
 	pte_t e;
 
-	if (unlikely(!v->anon_vma) && anon_vma_prepare(v))
-		return FAULT_OOM;
-	p = page_alloc(GFP_USER | GFP_ZERO, 0, ACCT_ANON);
-	if (unlikely(!p))
-		return FAULT_OOM;
 	e = pte_make(page_to_pfn(p), v->prot);
 	e = pte_mkyoung(pte_mkdirty(v->flags & VM_WRITE ? pte_mkwrite(e) : e));
 	ptl = pt_lock_of(f->pte);
@@ -55,6 +60,17 @@ static enum fault_result fault_anon_write(struct fault *f)
 	pte_set(f->pte, e);
 	spin_unlock(ptl);
 	return FAULT_DONE;
+}
+
+/* A fresh page for an address that had none. */
+static enum fault_result fault_anon_write(struct fault *f)
+{
+	struct page *p;
+
+	if (unlikely(!f->vma->anon_vma) && anon_vma_prepare(f->vma))
+		return FAULT_OOM;
+	p = fault_anon_write_page(false);
+	return likely(p) ? map_anon_page(f, p) : FAULT_OOM;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------ */
@@ -306,6 +322,73 @@ static enum fault_result fault_in_area(struct fault *f)
 	return fault_area(f);
 }
 
+/* ---- without mmap_lock ------------------------------------------------------------------------------------ */
+
+DEFINE_PER_CPU_ALIGNED(struct mm *, fault_mm);
+
+void mm_wait_faults(struct mm *mm)
+{
+	smp_mb();			/* the lock is ours, then a look; there: the mark, then a look at the lock */
+	for_each_cpu(cpu)
+		while (cpu != cpu_id() && smp_load_acquire(per_cpu_ptr(fault_mm, cpu)) == mm)
+			cpu_relax();
+}
+
+/* Nothing here sleeps. False: whatever else it is, mm_fault() is to do it. */
+static always_inline bool fault_anon_none(struct fault *f)
+{
+	struct vma *v = vma_find(f->mm, f->addr);
+	pte_t *table;
+	struct page *p;
+
+	if (unlikely(!v || v->start > f->addr || !vma_is_anon(v) || !access_allowed(v, f->access)))
+		return false;
+	f->vma = v;
+	table = pt_find_table(f->mm, f->addr);
+	if (unlikely(!table))
+		return false;
+	f->pte = pt_offset(table, f->addr, 1);
+	if (unlikely(!pte_none(pte_read(f->pte))))
+		return false;
+	if (!(f->access & ACCESS_WRITE))
+		return fault_anon_read(f) == FAULT_DONE;
+	if (unlikely(!v->anon_vma))
+		return false;
+	p = fault_anon_write_page(true);
+	return p && map_anon_page(f, p) == FAULT_DONE;
+}
+
+/*
+ * Threads that fault in one address space side by side would all write to mmap_lock. The kernel is not preemptible, so a fault that does not
+ * sleep needs no lock: its CPU says whose areas it looks at, and a writer, once it has the lock, waits until no CPU looks at this one's.
+ */
+static noinline bool fault_unlocked(struct mm *mm, vaddr_t addr, unsigned access)
+{
+	struct fault f;
+	bool done;
+
+	f.mm = mm;
+	f.addr = addr & PAGE_MASK;
+	f.access = access;
+	if (nr_cpus == 1)
+		return fault_anon_none(&f);
+	this_cpu_xchg(fault_mm, mm);	/* a full barrier */
+	done = !(atomic_read_acquire(&mm->mmap_lock.count) & RWSEM_WRITER) && fault_anon_none(&f);
+	smp_store_release(this_cpu_ptr(fault_mm), NULL);
+	return done;
+}
+
+bool mm_fault_unlocked(struct mm *mm, vaddr_t addr, unsigned access)
+{
+	if (nr_cpus == 1) {	/* nobody changes anything meanwhile, unless a task sleeps in the middle of it */
+		struct vma *v = mm->last_vma;
+
+		if (rwsem_is_write_locked(&mm->mmap_lock) || (v && v->start <= addr && addr < v->end && !vma_is_anon(v)))
+			return false;
+	}
+	return fault_unlocked(mm, addr, access);
+}
+
 /* Growing a stack changes the area, so it wants the lock for writing. */
 static enum fault_result fault_grow_stack(struct fault *f, vaddr_t addr)
 {
@@ -313,7 +396,7 @@ static enum fault_result fault_grow_stack(struct fault *f, vaddr_t addr)
 	struct vma *v;
 
 	rwsem_read_unlock(&f->mm->mmap_lock);
-	rwsem_write_lock(&f->mm->mmap_lock);
+	mm_write_lock(f->mm);
 	v = vma_find(f->mm, addr);
 	if (v && v->start > addr && (v->flags & VM_GROWSDOWN) && !vma_expand_down(v, addr & PAGE_MASK))
 		r = FAULT_DONE;

@@ -74,6 +74,10 @@ void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code)
 	trace_page_fault(user, addr, f->ip, code);
 	access = (code & PF_WRITE ? ACCESS_WRITE : 0) | (code & PF_INSTR ? ACCESS_EXEC : 0) | (user ? ACCESS_USER : 0);
 	vm_event_add(PGFAULT, 1);
+	if (!(code & PF_PRESENT) && mm_fault_unlocked(t->mm, addr, access)) {
+		t->min_flt++;
+		return;
+	}
 	r = mm_fault(t->mm, addr, access);
 	if (likely(r == FAULT_DONE || r == FAULT_RETRY)) {
 		t->min_flt++;

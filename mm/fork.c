@@ -189,7 +189,7 @@ int mm_dup(struct mm *parent, struct mm **out)
 
 	if (!c.to)
 		return -ENOMEM;
-	err = rwsem_write_lock_killable(&parent->mmap_lock);
+	err = mm_write_lock_killable(parent);
 	if (err)
 		goto put_child;
 	rwsem_write_lock_nested(&c.to->mmap_lock);

@@ -80,7 +80,7 @@ static int get_page_lock(struct mm *mm, vaddr_t addr, bool write, bool force, st
 		int err = 0;
 
 		rwsem_read_unlock(&mm->mmap_lock);
-		rwsem_write_lock(&mm->mmap_lock);
+		mm_write_lock(mm);
 		v = vma_find(mm, addr);
 		if (v && v->start > addr)
 			err = (v->flags & VM_GROWSDOWN) ? vma_expand_down(v, addr & PAGE_MASK) : -EFAULT;

@@ -289,7 +289,7 @@ int mm_madvise(struct mm *mm, vaddr_t addr, size_t len_in, int advice)
 	if (!len)
 		return 0;
 	if (changes_flags(advice)) {
-		if (rwsem_write_lock_killable(&mm->mmap_lock))
+		if (mm_write_lock_killable(mm))
 			return -EINTR;
 		err = advise_range(mm, addr, addr + len, advice);
 		mm_write_unlock(mm);

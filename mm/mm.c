@@ -157,7 +157,7 @@ static void mm_end(struct mm *mm)
 	struct file *exe = mm->exe_file;
 
 	mm_unload_everywhere(mm);
-	rwsem_write_lock(&mm->mmap_lock);
+	mm_write_lock(mm);
 	ledger_note_process(mm);
 	exit_areas(mm);
 	mm->total_vm = mm->locked_vm = 0;

@@ -321,7 +321,7 @@ int mm_mmap(struct mm *mm, const struct mmap_request *r, vaddr_t *out)
 		return -ENOMEM;
 	if (r->pgoff + (len >> PAGE_SHIFT) < r->pgoff)
 		return -EOVERFLOW;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	err = map_locked(mm, r, len, &addr, &vm);
 	mm_write_unlock(mm);
@@ -506,7 +506,7 @@ int mm_munmap(struct mm *mm, vaddr_t addr, size_t len)
 	len = PAGE_ALIGN(len);
 	if (!len)
 		return -EINVAL;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	v = mm_is_alone(mm) ? NULL : vma_find(mm, addr);
 	if (v && v->start < addr + len && may_unmap_beside(v, addr + len) && !unmap_split(mm, v, addr, addr + len))

@@ -187,7 +187,7 @@ int mm_mprotect(struct mm *mm, vaddr_t addr, size_t len, int prot, int pkey)
 		return -EINVAL;
 	if (pkey != -1)
 		return -EINVAL;			/* no CPU here has protection keys */
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	if (grows & PROT_GROWSUP)
 		err = -EINVAL;

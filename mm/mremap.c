@@ -342,7 +342,7 @@ int mm_mremap(struct mm *mm, vaddr_t old, size_t old_len, size_t new_len, int fl
 		return -EINVAL;
 	if ((old & ~PAGE_MASK) || !r.new_len)
 		return -EINVAL;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	err = remap_locked(&r, new_addr);
 	mm_write_unlock(mm);

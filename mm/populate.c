@@ -218,7 +218,7 @@ int mm_mlock(struct mm *mm, vaddr_t addr, size_t len, int flags)
 	err = range_of(mm, addr, len, &start, &end);
 	if (err || start == end)
 		return err;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	pages = mm->locked_vm + ((end - start) >> PAGE_SHIFT);
 	if (pages > limit && !capable(CAP_IPC_LOCK))
@@ -241,7 +241,7 @@ int mm_munlock(struct mm *mm, vaddr_t addr, size_t len)
 
 	if (err || start == end)
 		return err;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	err = apply_lock(mm, start, end, 0, false);
 	mm_write_unlock(mm);
@@ -257,7 +257,7 @@ int mm_mlockall(struct mm *mm, int flags)
 		return -EINVAL;
 	if (!can_mlock())
 		return -EPERM;
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	if ((flags & MCL_CURRENT) && mm->total_vm > rlimit_now(RLIMIT_MEMLOCK) >> PAGE_SHIFT && !capable(CAP_IPC_LOCK)) {
 		err = -ENOMEM;
@@ -276,7 +276,7 @@ int mm_munlockall(struct mm *mm)
 {
 	int err;
 
-	if (rwsem_write_lock_killable(&mm->mmap_lock))
+	if (mm_write_lock_killable(mm))
 		return -EINTR;
 	mm->def_flags &= ~(unsigned long)VM_LOCK_BITS;
 	err = apply_lock(mm, 0, mm->task_size, 0, true);

@@ -410,13 +410,13 @@ static void clear_soft_dirty(struct vma *v)
 int mm_clear_refs(struct mm *mm, int what)
 {
 	if (what == CLEAR_HIWATER) {
-		rwsem_write_lock(&mm->mmap_lock);
+		mm_write_lock(mm);
 		mm->hiwater_rss = mm_rss(mm);
 		mm_write_unlock(mm);
 		return 0;
 	}
 	if (what == CLEAR_SOFT_DIRTY) {
-		rwsem_write_lock(&mm->mmap_lock);
+		mm_write_lock(mm);
 		for (struct vma *v = vma_first(mm); v; v = vma_next(v))
 			clear_soft_dirty(v);
 		mm_write_unlock(mm);

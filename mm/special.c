@@ -45,7 +45,7 @@ int mm_map_special(struct mm *mm, vaddr_t addr, size_t len, u32 vm_flags, struct
 	v->ops = &special_ops;
 	v->priv = pages;
 	vma_set_prot(v);
-	rwsem_write_lock(&mm->mmap_lock);
+	mm_write_lock(mm);
 	if (mm->nr_vmas >= sysctl_max_map_count || !mm_may_expand(mm, v->flags, vma_pages(v))) {
 		err = -ENOMEM;
 	} else {

@@ -66,7 +66,7 @@ int mm_setup_stack(struct mm *mm, vaddr_t top, bool exec_stack, struct vma **out
 	if (exec_stack)
 		v->flags |= VM_EXEC;
 	vma_set_prot(v);
-	rwsem_write_lock(&mm->mmap_lock);
+	mm_write_lock(mm);
 	err = commit_charge(mm, 1);
 	if (!err) {
 		vma_insert(mm, v);

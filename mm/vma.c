@@ -6,7 +6,7 @@
  * INVARIANTS  V1 areas are page-aligned, not empty, sorted, disjoint.          V2 list and tree agree, nr_vmas counts them.
  *             V3 subtree_gap is right.     V4 neighbours that could be one area are one (as Linux shows in /proc/PID/maps;
  *             kept by vma_merge() at each change, not checked).
- * LOCKS       mm->mmap_lock for writing, to change anything. Bounds and pgoff also change under the file's i_mmap_lock and
+ * LOCKS       mm->mmap_lock for writing, by mm_write_lock(), to change anything; faults may look without it (mm/fault.c). Bounds and pgoff also change under the file's i_mmap_lock and
  *             the anon_vma's lock, since walks from a page to its entries read them without mmap_lock. Areas being merged
  *             overlap for a moment there: the survivor grows before the others shrink, so no walk misses an entry.
  * MERGING     never allocates: the survivor of a merge is always an existing area.

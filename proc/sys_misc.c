@@ -305,7 +305,7 @@ static long prctl_set_mm(int what, vaddr_t addr)
 	}
 	if (addr >= TASK_SIZE || addr < sysctl_mmap_min_addr)
 		return -EINVAL;
-	rwsem_write_lock(&mm->mmap_lock);
+	mm_write_lock(mm);
 	*field = addr;
 	rwsem_write_unlock(&mm->mmap_lock);
 	return 0;

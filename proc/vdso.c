@@ -33,7 +33,7 @@ static int map_frames(struct mm *mm, vaddr_t addr, unsigned nr, pfn_t (*frame)(u
 
 	if (err)
 		return err;
-	rwsem_write_lock(&mm->mmap_lock);
+	mm_write_lock(mm);
 	v = vma_at(mm, addr);
 	for (unsigned i = 0; i < nr && !err; i++)
 		err = remap_pfn_range(v, addr + i * PAGE_SIZE, frame(i), PAGE_SIZE, v->prot);

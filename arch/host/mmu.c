@@ -328,7 +328,10 @@ static enum fault_result access_page(vaddr_t addr, char *buf, size_t n, enum pie
 			return FAULT_DONE;
 		if (current->fault_disabled)
 			return FAULT_SIGSEGV_MAPERR;
-		r = mm_fault(mm, addr, access | (user ? ACCESS_USER : 0));
+		if (mm_fault_unlocked(mm, addr, access | (user ? ACCESS_USER : 0)))
+			r = FAULT_DONE;
+		else
+			r = mm_fault(mm, addr, access | (user ? ACCESS_USER : 0));
 		if (r != FAULT_DONE && r != FAULT_RETRY && r != FAULT_MAJOR_DONE)
 			return r;
 	}

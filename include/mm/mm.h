@@ -9,6 +9,7 @@
 #define MM_MM_H
 
 #include <arch/pgtable.h>
+#include <kernel/cpu.h>
 #include <kernel/lock.h>
 #include <kernel/task.h>
 #include <kernel/trace.h>
@@ -234,6 +235,23 @@ enum fault_result { FAULT_DONE, FAULT_RETRY, FAULT_OOM, FAULT_SIGSEGV_MAPERR, FA
 enum fault_access { ACCESS_READ = 0, ACCESS_WRITE = 1, ACCESS_EXEC = 2, ACCESS_USER = 4, ACCESS_REMOTE = 8,
 		    ACCESS_FORCE = 16 /* ptrace: past the area's permissions, never past its VM_MAY* */ };
 enum fault_result mm_fault(struct mm *mm, vaddr_t addr, unsigned access);	/* takes mmap_lock for reading */
+bool mm_fault_unlocked(struct mm *mm, vaddr_t addr, unsigned access);	/* takes no lock; false: not done, ask mm_fault() */
+/* Whoever takes mmap_lock for writing must use these: faults that take no lock are over when they return. */
+void mm_wait_faults(struct mm *mm);
+static inline void mm_write_lock(struct mm *mm)
+{
+	rwsem_write_lock(&mm->mmap_lock);
+	if (nr_cpus > 1)
+		mm_wait_faults(mm);
+}
+static inline int must_check mm_write_lock_killable(struct mm *mm)
+{
+	int err = rwsem_write_lock_killable(&mm->mmap_lock);
+
+	if (!err && nr_cpus > 1)
+		mm_wait_faults(mm);
+	return err;
+}
 
 /* Accounting and reports for proc/ and fs/. */
 unsigned long mm_rss(const struct mm *mm);		/* pages */

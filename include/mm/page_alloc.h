@@ -60,6 +60,9 @@ void mm_init_cpu(unsigned cpu);
 struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site) must_check;
 #define page_alloc(gfp, order, account)	page_alloc_at(gfp, order, account, ALLOC_SITE())
 
+/* One page if this CPU has one ready and nothing else is to be done for it; never sleeps, never looks further. */
+struct page *page_alloc_at_hand(gfp_t gfp, enum account account, struct alloc_site *site) must_check;
+
 /* Free frames whose only reference is the caller's (refcount 1). */
 void page_free(struct page *p, unsigned order);
 

@@ -410,7 +410,7 @@ u32 stream_capture(unsigned site)
 static void tell_old_maps(void)
 {
 	for (struct mm *mm = mm_iterate(NULL); mm; mm = mm_iterate(mm)) {
-		rwsem_write_lock(&mm->mmap_lock);
+		mm_write_lock(mm);
 		kfree(mm->texts);
 		mm->texts = NULL;
 		for (struct vma *v = vma_first(mm); v; v = vma_next(v))

@@ -206,6 +206,18 @@ struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, stru
 	return issue_one(l->pages[n], gfp, account, site, true);
 }
 
+struct page *page_alloc_at_hand(gfp_t gfp, enum account account, struct alloc_site *site)
+{
+	struct pcp *l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
+	unsigned long n = l->count;
+
+	if (unlikely(!n) || unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) ||
+	    unlikely(trace_on[TRACE_MM_PAGE_ALLOC]) || for_module(site))
+		return NULL;
+	l->count = --n;
+	return issue_one(l->pages[n], gfp, account, site, true);
+}
+
 unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct page **out, struct alloc_site *site)
 {
 	enum migratetype mt = gfp_migratetype(gfp);

@@ -135,6 +135,68 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/*
+ * Faults of one thread beside munmap, mprotect and fork of others, in areas next to each other that share page tables: what is
+ * written must be there, what is mapped anew must be zero.
+ */
+enum { BIG = 700 };
+
+static void *fill_and_unmap(void *arg)
+{
+	long me = (long)arg;
+
+	for (int round = 0; round < 6; round++) {
+		unsigned *p = mmap(NULL, BIG * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		int bad = 0;
+
+		if (p == MAP_FAILED)
+			return (void *)1;
+		for (int i = 0; i < BIG; i++) {
+			bad += p[i * PG / 4] != 0;
+			p[i * PG / 4] = me * 1000 + i;
+		}
+		for (int i = 0; i < BIG; i++)
+			bad += p[i * PG / 4] != me * 1000 + i;
+		CHECK(!bad);
+		munmap((char *)p + (round & 1) * 100 * PG, (BIG - 100) * PG);	/* one end first, and then the rest */
+		munmap(p, BIG * PG);
+	}
+	return NULL;
+}
+
+static void *look_and_change(void *arg)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry[512];
+	char *p = t_anon(16);
+
+	while (!stop) {
+		for (long at = -2048; at < 1024; at += 512)	/* where the others map and unmap */
+			if (pread(fd, entry, sizeof(entry), ((long)p / PG + at) * 8) < 0)
+				break;
+		mprotect(p + 4 * PG, 4 * PG, PROT_READ);
+		mprotect(p + 4 * PG, 4 * PG, PROT_READ | PROT_WRITE);
+		if (fork() == 0)
+			_exit(0);
+		while (wait(NULL) > 0)
+			;
+	}
+	close(fd);
+	munmap(p, 16 * PG);
+	return NULL;
+}
+
+TEST(faults_beside_munmap)
+{
+	pthread_t t;
+
+	stop = 0;
+	pthread_create(&t, NULL, look_and_change, NULL);
+	run(fill_and_unmap);
+	stop = 1;
+	pthread_join(t, NULL);
+}
+
 /* fork while another thread writes: parent and child must part cleanly, no write lost in the parent. */
 TEST(fork_under_writers)
 {
