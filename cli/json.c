@@ -281,12 +281,13 @@ static json_t *sites(const char *before, const char *after)
 {
 	json_t *list = json_array(), *start = starts(before);
 	char line[512], place[128], func[96];
-	uint64_t bytes, peak, calls;
+	uint64_t bytes, peak, calls, slack;
 
 	while ((after = next_line(after, "site", line, sizeof(line)))) {
 		json_t *j, *was;
 
-		if (sscanf(line, "%127s %95s %" SCNu64 " %" SCNu64 " %" SCNu64, place, func, &bytes, &peak, &calls) != 5)
+		slack = 0;
+		if (sscanf(line, "%127s %95s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, place, func, &bytes, &peak, &calls, &slack) < 5)
 			continue;
 		j = json_object();
 		was = json_object_get(start, place);
@@ -296,6 +297,7 @@ static json_t *sites(const char *before, const char *after)
 		json_object_set_new(j, "end_bytes", number(bytes));
 		json_object_set_new(j, "peak_bytes", number(peak));
 		json_object_set_new(j, "calls", number(calls));
+		json_object_set_new(j, "slack_bytes", number(slack));
 		json_array_append_new(list, j);
 	}
 	json_decref(start);

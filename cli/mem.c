@@ -247,22 +247,27 @@ static void print_one(const struct mem *m)
 	       (double)p->tables / (1 << 20), p->threads, p->threads > 1 ? "s" : "", 16 * p->threads);
 }
 
-/* Sizes of all; in Quire /proc/ledger/modules also says what is alive, from which line. */
+/* In Quire with what is alive of each call site; elsewhere their sizes. */
 static void print_modules(const struct mem *m)
 {
+	const struct options none = {0};
 	FILE *f = fopen("/proc/ledger/modules", "re");
-	char line[512];
+	char *text = f ? must_alloc(calloc(1, 1 << 20)) : NULL;
 	uint64_t sum = 0;
+	json_t *j;
 
+	if (f && fread(text, 1, (1 << 20) - 1, f) && (j = modules_json(&none, text))) {
+		modules_text(stdout, j);
+		json_decref(j);
+	}
+	if (f)
+		fclose(f);
+	free(text);
 	for (size_t i = 0; i < m->modules.count; i++)
 		sum += m->modules.items[i].bytes;
 	printf("MODULES %zu, %.1f KiB of text and data\n", m->modules.count, (double)sum / 1024);
 	for (size_t i = 0; i < m->modules.count; i++)
 		printf("%12.1f  %s\n", (double)m->modules.items[i].bytes / 1024, m->modules.items[i].name);
-	while (f && fgets(line, sizeof(line), f))
-		printf("  %s", line);
-	if (f)
-		fclose(f);
 }
 
 /* ---- JSON ---- */

@@ -42,7 +42,8 @@ struct mem {
 	/* processes */
 	struct mem_process *processes;
 	size_t nr_processes;
-	unsigned int no_pss; /* of how many the proportional size could not be read */
+	unsigned int no_pss; /* of how many the proportional size could not be read; why of the first */
+	int no_pss_errno;
 	uint64_t faults, reclaimed, swapped_in, swapped_out; /* counts since boot */
 };
 

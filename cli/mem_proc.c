@@ -75,8 +75,8 @@ static void read_one(struct mem *m, int proc, int pid, bool pss, size_t *size)
 		return;
 	if (pss && slurp(proc, pid, "smaps_rollup", text, sizeof(text)) > 0)
 		parse_rollup(&p, text);
-	else if (pss)
-		m->no_pss++;
+	else if (pss && m->no_pss++ == 0)
+		m->no_pss_errno = errno;
 	if (m->nr_processes == *size)
 		m->processes = must_alloc(realloc(m->processes, (*size = 2 * *size + 256) * sizeof(p)));
 	m->processes[m->nr_processes++] = p;
@@ -95,8 +95,13 @@ void mem_read_processes(struct mem *m, bool pss, int pid)
 			read_one(m, dirfd(d), atoi(e->d_name), pss, &size);
 	if (d)
 		closedir(d);
-	if (m->no_pss)
-		mem_list_add(&m->not_read, "smaps_rollup of others' processes (needs root)", 0, m->no_pss);
+	if (m->no_pss) {
+		char words[64];
+
+		snprintf(words, sizeof(words), "smaps_rollup of %u process%s (%.20s)", m->no_pss, m->no_pss > 1 ? "es" : "",
+			 geteuid() ? "needs root" : strerror(m->no_pss_errno));
+		mem_list_add(&m->not_read, words, 0, m->no_pss);
+	}
 }
 
 /* The line that opens an area: its name is from column 73 on, or the sixth word. */

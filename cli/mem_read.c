@@ -21,7 +21,7 @@ static void note_unread(struct mem *m, const char *what, int err)
 {
 	char words[64];
 
-	snprintf(words, sizeof(words), "%.36s (%.24s)", what, err == EACCES || err == EPERM ? "needs root" : err == ENOENT ? "not there" : strerror(err));
+	snprintf(words, sizeof(words), "%.36s (%.24s)", what, (err == EACCES || err == EPERM) && geteuid() ? "needs root" : err == ENOENT ? "not there" : strerror(err));
 	mem_list_add(&m->not_read, words, 0, 0);
 }
 

@@ -56,12 +56,33 @@ static void report_slabs(struct text *out)
 struct slab_sums {
 	long	*owner, *site;
 	long	*objects;		/* by site; NULL: not wanted */
+	long	*slack;			/* by site, the same: room in slabs that no object uses, shared among those that keep the slab */
 };
+
+static void share_slack(struct slab_cache *c, struct page *s, long *slack)
+{
+	long live = 0, left;
+
+	for (unsigned i = 0; i < c->objects; i++)
+		live += *slab_tag(c, slab_object(c, s, i)) != 0;
+	left = (long)(PAGE_SIZE << c->order) - live * (long)c->object_size;
+	for (unsigned i = 0; i < c->objects && live; i++) {
+		u32 tag = *slab_tag(c, slab_object(c, s, i));
+
+		if (!tag)
+			continue;
+		slack[tag >> 16] += left / live;	/* the last one has what does not divide: slabs add up */
+		left -= left / live;
+		live--;
+	}
+}
 
 static void sum_slab(struct slab_cache *c, struct page *s, void *arg)
 {
 	struct slab_sums *sums = arg;
 
+	if (sums->slack)
+		share_slack(c, s, sums->slack);
 	for (unsigned i = 0; i < c->objects; i++) {
 		u32 tag = *slab_tag(c, slab_object(c, s, i));
 
@@ -98,7 +119,7 @@ static void report_owners(struct text *out, const struct slab_sums *sums)
 	}
 }
 
-#define SITES_SHOWN	64
+#define SITES_SHOWN	192
 
 static int by_bytes(const void *a, const void *b)
 {
@@ -126,20 +147,21 @@ static void report_sites(struct text *out, const struct slab_sums *sums, long *s
 		long bytes = s->bytes + sums->site[i];
 
 		if (bytes >= least)
-			text_printf(out, "site %s:%u %s %ld %ld %ld\n", s->file, s->line, s->func, bytes,
-				    max(s->peak_bytes, bytes), s->calls);
+			text_printf(out, "site %s:%u %s %ld %ld %ld %ld\n", s->file, s->line, s->func, bytes,
+				    max(s->peak_bytes, bytes), s->calls, sums->slack[i]);
 	}
 }
 
 static int report_detail(struct text *out)
 {
 	size_t owners = ledger_nr_owners(), sites = ledger_nr_sites + 1;
-	struct slab_sums sums = { NULL, NULL, NULL };
+	struct slab_sums sums = { NULL, NULL, NULL, NULL };
 
-	sums.owner = kvmalloc((owners + 2 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO);
+	sums.owner = kvmalloc((owners + 3 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO);
 	if (!sums.owner)
 		return -ENOMEM;
 	sums.site = sums.owner + owners;
+	sums.slack = sums.site + 2 * sites;
 	sum_slabs(&sums);
 	ledger_sync();
 	report_owners(out, &sums);
@@ -152,7 +174,7 @@ static int report_detail(struct text *out)
 int ledger_allocinfo(struct text *out)
 {
 	size_t owners = ledger_nr_owners(), sites = ledger_nr_sites + 1;
-	struct slab_sums sums = { kvmalloc((owners + 2 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO), NULL, NULL };
+	struct slab_sums sums = { kvmalloc((owners + 2 * sites) * sizeof(long), GFP_KERNEL | GFP_ZERO), NULL, NULL, NULL };
 
 	if (!sums.owner)
 		return -ENOMEM;

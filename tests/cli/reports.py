@@ -154,6 +154,16 @@ def test_mem_host():
     t.check(max(map(len, text.split('\n'))) <= 100 and text.count('\n') <= 45, text)
 
 
+def test_report_slack():
+    """Room in slabs that no object uses stands with the call sites that keep the slabs: together it is what the caches waste."""
+    _, j = run_json('import os\nfor i in range(3000): open("/tmp/f%d" % i, "w").close()\nfor i in range(0, 3000, 2): os.unlink("/tmp/f%d" % i)')
+    m = j['memory']
+    inode = next(s for s in m['sites'] if s['function'] == 'inode_alloc')
+    cache = next(s for s in m['slabs'] if s['name'] == 'inode_cache')
+    waste = cache['pages'] * PAGE - cache['bytes']
+    t.check(waste > 1500 * 300 and 0.8 * waste <= inode['slack_bytes'] <= waste, inode, waste)
+
+
 def test_mem_options():
     j = json.loads(mem('--json', '--no-pss', '--sort', 'pid').stdout)
     pids = [p['pid'] for p in j['processes']]
@@ -221,3 +231,67 @@ def test_mem_in_guest():
     t.check(abs(j['unaccounted_bytes']) < 512 << 10, 'unaccounted', j['unaccounted_bytes'])
     me = next(p for p in j['processes'] if p['name'] == 'python3')
     t.check(me['anon_bytes'] >= 32 << 20 and me['shmem_bytes'] >= 16 << 20 and me['uss_bytes'] >= 48 << 20, me)
+
+
+# ---- quire top ----
+
+def on_terminal(args, keys, rows=24, columns=100):
+    """`quire top ARGS` on a terminal of its own; each key after a whole screen. -> (status, everything it drew)."""
+    import fcntl, pty, select, struct, termios, time
+    pid, fd = pty.fork()
+    if not pid:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+        os.environ['TERM'] = 'xterm'
+        os.execv(t.opts.quire, ['quire', 'top', *args])
+    out, screens, end = b'', 0, time.time() + 90
+    while time.time() < end:
+        if select.select([fd], [], [], 1)[0]:
+            try:
+                data = os.read(fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            out += data
+        if out.count(b'\x1b[J') > screens and keys:
+            screens = out.count(b'\x1b[J')
+            os.write(fd, keys[0])
+            keys = keys[1:]
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    return status, out
+
+
+def test_top():
+    """On a plain terminal: sorts, shows kernel memory and help, leaves the screen as it was; never more than the screen."""
+    status, out = on_terminal(['-d', '0.3'], [b'r', b'h', b'h', b'k', b'k', b'n', b'\x1b[B', b'q'])
+    t.same(status, 0, 'status')
+    t.check(out.startswith(b'\x1b[?1049h') and out.rstrip().endswith(b'\x1b[?1049l'), out[:40], out[-40:])
+    text = out.decode('utf-8', 'replace')
+    for words in ('sorted by pss', 'sorted by rss', 'sorted by name', 'slab', 'unaccounted', 'q   quit', 'SLAB CACHE' if not os.getuid() else 'user'):
+        t.check(words in text, 'no', words)
+    for screen in re.split(r'\x1b\[H', text)[1:]:
+        lines = re.sub(r'\x1b\[[?0-9]*[a-zA-Z]', '', screen).split('\n')
+        t.check(len(lines) <= 24 and max(len(l.rstrip('\r ')) for l in lines) <= 100, len(lines), max(lines, key=len))
+    r = subprocess.run([t.opts.quire, 'top', '-n', '1'], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    t.check(r.returncode == 0 and b'quire top' in r.stdout and b'\x1b' not in r.stdout, r)
+
+
+def test_top_guest():
+    """Attached to a running guest: the program's growth is seen; the run goes on unharmed; no guest is an error."""
+    p = t.start('-q', '-m', '256M', '--', 'python3', '-uc',
+                'x = bytearray(70 << 20); print("ready"); import sys, time\nwhile not __import__("os").path.exists("/tmp/never"): time.sleep(0.1)')
+    try:
+        t.wait_line(p, b'ready')
+        r = subprocess.run([t.opts.quire, 'top', '--guest=%d' % p.pid, '-n', '2', '-d', '0.2', '-b'], capture_output=True, timeout=100)
+        text = r.stdout.decode()
+        t.check(r.returncode == 0 and text.count('guest of quire[%d]' % p.pid) == 2, r)
+        kib = int(re.search(r'(\d+) +\d+  python3\[', text).group(1))
+        t.check(70 << 10 <= kib <= 120 << 10, kib)
+        t.check(re.search(r'unaccounted +0 frames', text), text)
+        t.check(p.poll() is None, 'the run ended')
+    finally:
+        p.terminate()
+        p.communicate(timeout=60)
+    r = subprocess.run([t.opts.quire, 'top', '--guest=%d' % p.pid], capture_output=True, timeout=60)
+    t.check(r.returncode == 125 and b'no guest' in r.stderr, r)
