@@ -146,7 +146,7 @@ static const char help_text[] =
 	"                         every=N, p=0.01,seed=7, times=N; kernel,WHICH: the kernel's own\n"
 	"      --pressure WHEN    at=2s,free=5%,for=3s: no more than that is free for a while\n"
 	"      --overcommit MODE  0, 1 or 2; 2,ratio=50 or 2,kbytes=N: malloc fails instead\n"
-	"      --reclaim POLICY   which pages go first: generations, lists, second-chance\n"
+	"      --reclaim POLICY   which pages go first: lists (default), generations, second-chance\n"
 	"      --sysctl NAME=VALUE  as sysctl(8), e.g. vm.swappiness=100\n"
 	"Files: the host's root is there read-only, with changes kept in guest memory\n"
 	"      --rwdir DIR        changes below DIR go to the host (GUEST=HOST: seen elsewhere)\n"

@@ -1,18 +1,25 @@
 /*
- * lru.c - pages in order of use: two lists each for anonymous and file pages, one for pages that must stay.
+ * lru.c - pages in order of use: up to four lists each for anonymous and file pages, one for pages that must stay.
  *
- * SHAPE       per zone, so that reclaim for a zone does not walk others' pages. New pages start at the front of the inactive
- *             list; a second use seen by software, or an accessed bit seen by reclaim, brings them to the active one.
+ * SHAPE       per zone, so that reclaim for a zone does not walk others' pages. A list is a level of its kind; what levels mean, where new
+ *             pages join and where those used again go is the replacement policy's (mm/reclaim_policy.c).
  * LOCKS       one spinning lock per zone (LOCK_LRU) around a few instructions; that beats per-CPU batches, whose references
- *             would make refcounts and the books inexact. PG_LRU, PG_ACTIVE and PG_UNEVICTABLE of a listed page change under it.
+ *             would make refcounts and the books inexact. PG_LRU, PG_ACTIVE, PG_LEVEL and PG_UNEVICTABLE of a listed page change under it.
  * INVARIANTS  L1 a page with PG_LRU is on the list its flags name.  L2 nr[] counts them.  [lru_audit()]
  */
 #include "internal.h"
 
+#include <mm/reclaim_policy.h>
+
+#define LIST_UNEVICTABLE	(NR_LRU_KINDS * LRU_LEVELS)
+#define NR_LISTS		(LIST_UNEVICTABLE + 1)
+#define LEVEL_MASK		((LRU_LEVELS - 1UL) << PG_LEVEL)
+
 struct lruvec {
-	spinlock_t	lock;
-	struct list	lists[NR_LRU];
-	unsigned long	nr[NR_LRU];
+	spinlock_t		lock;
+	struct list		lists[NR_LISTS];
+	struct lru_levels	levels[NR_LRU_KINDS];
+	unsigned long		nr_unevictable;
 } aligned_to(64);
 
 static struct lruvec lruvecs[NR_ZONES];
@@ -21,8 +28,10 @@ void lru_init(void)
 {
 	for (int z = 0; z < NR_ZONES; z++) {
 		spin_lock_init(&lruvecs[z].lock, "lru", LOCK_LRU);
-		for (int l = 0; l < NR_LRU; l++)
+		for (int l = 0; l < NR_LISTS; l++)
 			list_init(&lruvecs[z].lists[l]);
+		for (int k = 0; k < NR_LRU_KINDS; k++)
+			reclaim_policy->init(&lruvecs[z].levels[k], k == LRU_ANON);
 	}
 	page_lru_forget = lru_remove_bulk;
 }
@@ -32,32 +41,72 @@ static inline struct lruvec *page_lruvec(const struct page *p)
 	return &lruvecs[page_zone_type(p)];
 }
 
-static inline enum lru_list page_list(const struct page *p)
+static inline enum lru_kind kind_of(unsigned long flags)
+{
+	return flags & BIT(PG_SWAPBACKED) ? LRU_ANON : LRU_FILE;
+}
+
+static inline unsigned page_list(const struct page *p)
 {
 	unsigned long f = p->flags;
 
 	if (unlikely(f & BIT(PG_UNEVICTABLE)))
-		return LRU_UNEVICTABLE;
-	return (f & BIT(PG_SWAPBACKED) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) + (f >> PG_ACTIVE & 1);
+		return LIST_UNEVICTABLE;
+	return kind_of(f) * LRU_LEVELS + (f >> PG_LEVEL & (LRU_LEVELS - 1));
 }
 
-static inline void link_page(struct lruvec *v, struct page *p, enum lru_list l)
+static inline unsigned long *counter(struct lruvec *v, unsigned list)
 {
-	list_push(&v->lists[l], &p->lru);
-	v->nr[l]++;
+	return likely(list < LIST_UNEVICTABLE) ? &v->levels[list / LRU_LEVELS].nr[list % LRU_LEVELS] : &v->nr_unevictable;
+}
+
+/* The flags with the level that the policy has for such a page. */
+static inline unsigned long levelled(const struct lruvec *v, unsigned long f)
+{
+	return (f & ~LEVEL_MASK) | (unsigned long)v->levels[kind_of(f)].join[f >> PG_ACTIVE & 1] << PG_LEVEL;
+}
+
+static inline void link_page(struct lruvec *v, struct page *p, unsigned list)
+{
+	list_push(&v->lists[list], &p->lru);
+	++*counter(v, list);
 }
 
 static inline void unlink_page(struct lruvec *v, struct page *p)
 {
 	p->lru.prev->next = p->lru.next;
 	p->lru.next->prev = p->lru.prev;
-	v->nr[page_list(p)]--;
+	--*counter(v, page_list(p));
 }
 
-void lru_add(struct page *p)
+static void set_level(struct page *p, unsigned level)
+{
+	unsigned long old = READ_ONCE(p->flags);
+
+	while (!__atomic_compare_exchange_n(&p->flags, &old, (old & ~LEVEL_MASK) | (unsigned long)level << PG_LEVEL, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+}
+
+static inline void place(struct lruvec *v, struct page *p)
+{
+	unsigned long f = p->flags;
+
+	set_level(p, v->levels[kind_of(f)].join[f >> PG_ACTIVE & 1]);
+}
+
+void lru_place(struct page *p)
+{
+	place(page_lruvec(p), p);
+}
+
+/* Linked where its flags say. */
+static void add(struct page *p, bool fresh)
 {
 	struct lruvec *v = page_lruvec(p);
 
+	if (fresh)
+		place(v, p);
 	spin_lock(&v->lock);
 	debug_assert(!page_test(p, PG_LRU));
 	link_page(v, p, page_list(p));
@@ -65,12 +114,17 @@ void lru_add(struct page *p)
 	spin_unlock(&v->lock);
 }
 
+void lru_add(struct page *p)
+{
+	add(p, true);
+}
+
 /* A page nobody else knows yet: no atomic operation on its flags. */
 void lru_add_fresh(struct page *p, unsigned long more_flags)
 {
 	struct lruvec *v = page_lruvec(p);
 
-	p->flags |= more_flags | BIT(PG_LRU);
+	p->flags = levelled(v, p->flags | more_flags | BIT(PG_LRU));
 	spin_lock(&v->lock);
 	link_page(v, p, page_list(p));
 	spin_unlock(&v->lock);
@@ -128,17 +182,21 @@ static void relist(struct page *p, unsigned long set, unsigned long clear, bool 
 
 	spin_lock(&v->lock);
 	if (page_test(p, PG_LRU)) {
-		enum lru_list l;
+		unsigned l;
 
 		unlink_page(v, p);
 		__atomic_fetch_or(&p->flags, set, __ATOMIC_SEQ_CST);
 		__atomic_fetch_and(&p->flags, ~clear, __ATOMIC_SEQ_CST);
+		if (tail)
+			set_level(p, v->levels[kind_of(p->flags)].cold);
+		else
+			place(v, p);
 		l = page_list(p);
 		if (tail)
 			list_append(&v->lists[l], &p->lru);
 		else
 			list_push(&v->lists[l], &p->lru);
-		v->nr[l]++;
+		++*counter(v, l);
 	}
 	spin_unlock(&v->lock);
 }
@@ -176,7 +234,7 @@ void lru_set_unevictable(struct page *p)
 		if (page_test(p, PG_LRU) && !page_test(p, PG_UNEVICTABLE)) {
 			unlink_page(v, p);
 			page_set(p, PG_UNEVICTABLE);
-			link_page(v, p, LRU_UNEVICTABLE);
+			link_page(v, p, LIST_UNEVICTABLE);
 			vm_stat_add(NR_MLOCK, 1);
 			vm_event_add(UNEVICTABLE_CULLED, 1);
 		}
@@ -205,8 +263,9 @@ void lru_clear_unevictable(struct page *p)
  * Take up to nr pages off the end of a list, each with a reference and without PG_LRU: the caller owns their place and
  * returns them with lru_putback(). Pages that are being freed are passed over.
  */
-unsigned lru_isolate(enum zone_type z, enum lru_list l, unsigned nr, struct list *out, unsigned *scanned)
+unsigned lru_isolate(enum zone_type z, enum lru_kind kind, unsigned level, unsigned nr, struct list *out, unsigned *scanned)
 {
+	unsigned l = kind * LRU_LEVELS + level;
 	struct lruvec *v = &lruvecs[z];
 	unsigned taken = 0, seen = 0;
 
@@ -220,7 +279,7 @@ unsigned lru_isolate(enum zone_type z, enum lru_list l, unsigned nr, struct list
 			continue;
 		}
 		list_remove(&p->lru);
-		v->nr[l]--;
+		--*counter(v, l);
 		page_clear(p, PG_LRU);
 		list_push(out, &p->lru);
 		taken++;
@@ -233,23 +292,51 @@ unsigned lru_isolate(enum zone_type z, enum lru_list l, unsigned nr, struct list
 /* Back to the list its flags name; drops the reference. */
 void lru_putback(struct page *p)
 {
-	lru_add(p);
+	add(p, false);
 	page_put(p);
+}
+
+struct lru_levels *lru_levels(enum zone_type z, enum lru_kind kind)
+{
+	return &lruvecs[z].levels[kind];
+}
+
+static void sum_up(const struct lruvec *v, unsigned long out[NR_LRU])
+{
+	for (int k = 0; k < NR_LRU_KINDS; k++)
+		for (int i = 0; i < LRU_LEVELS; i++)
+			out[2 * k + (v->levels[k].active >> i & 1)] += READ_ONCE(v->levels[k].nr[i]);
+	out[LRU_UNEVICTABLE] += READ_ONCE(v->nr_unevictable);
 }
 
 unsigned long lru_pages(enum lru_list l)
 {
-	unsigned long n = 0;
+	unsigned long n[NR_LRU] = { 0 };
 
 	for (int z = 0; z < NR_ZONES; z++)
-		n += READ_ONCE(lruvecs[z].nr[l]);
-	return n;
+		sum_up(&lruvecs[z], n);
+	return n[l];
 }
 
 void lru_zone_pages(struct zone *z, unsigned long out[NR_LRU])
 {
 	for (int l = 0; l < NR_LRU; l++)
-		out[l] = READ_ONCE(lruvecs[z - zones].nr[l]);
+		out[l] = 0;
+	sum_up(&lruvecs[z - zones], out);
+}
+
+/* Pages on one list, or -1. */
+static long audit_list(struct lruvec *v, unsigned l)
+{
+	unsigned long n = 0;
+
+	for (struct list *pos = v->lists[l].next; pos != &v->lists[l]; pos = pos->next, n++) {
+		struct page *p = list_entry(pos, struct page, lru);
+
+		if (!page_test(p, PG_LRU) || page_list(p) != l || page_lruvec(p) != v)
+			return -1;
+	}
+	return n == *counter(v, l) ? (long)n : -1;
 }
 
 long lru_audit(unsigned long out[NR_LRU])
@@ -258,21 +345,15 @@ long lru_audit(unsigned long out[NR_LRU])
 
 	for (int l = 0; l < NR_LRU; l++)
 		out[l] = 0;
-	for (int z = 0; z < NR_ZONES; z++)
-		for (int l = 0; l < NR_LRU; l++) {
-			struct list *pos = lruvecs[z].lists[l].next;
-			unsigned long n = 0;
+	for (int z = 0; z < NR_ZONES; z++) {
+		for (unsigned l = 0; l < NR_LISTS; l++) {
+			long n = audit_list(&lruvecs[z], l);
 
-			for (; pos != &lruvecs[z].lists[l]; pos = pos->next, n++) {
-				struct page *p = list_entry(pos, struct page, lru);
-
-				if (!page_test(p, PG_LRU) || page_list(p) != l || page_zone_type(p) != z)
-					return -1 - l;
-			}
-			if (n != lruvecs[z].nr[l])
-				return -1 - l;
-			out[l] += n;
-			total += (long)n;
+			if (n < 0)
+				return -1 - (long)l;
+			total += n;
 		}
+		sum_up(&lruvecs[z], out);
+	}
 	return total;
 }

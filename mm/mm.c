@@ -16,6 +16,7 @@
 #include <kernel/cred.h>
 #include <kernel/random.h>
 #include <linux/capability.h>
+#include <mm/reclaim_policy.h>
 #include <mm/swap.h>
 
 DEFINE_PER_CPU(struct mm *, loaded_mm);
@@ -39,6 +40,7 @@ void mm_init(void)
 	mm_cache = slab_cache_create("mm_struct", sizeof(struct mm), 64, SLAB_PANIC, NULL);
 	vma_cache = slab_cache_create("vm_area_struct", sizeof(struct vma), 0, SLAB_PANIC, NULL);
 	rmap_init();
+	reclaim_policy_init();
 	lru_init();
 	rwsem_init(&kernel_mm.mmap_lock, "kernel_mm", LOCK_MMAP);
 	spin_lock_init(&kernel_mm.pt_lock, "kernel_mm.pt", LOCK_PT);

@@ -5,13 +5,11 @@
  *             finds a zone below min reclaims for itself (page_reclaim).
  * WHAT        the ends of the inactive lists are looked at, used pages get a second chance (Linux's rules, below). Pages of files:
  *             mapped ones are unmapped, dirty ones written, clean ones dropped. Anonymous and shmem pages, while swap has
- *             room: they get a slot, are unmapped, written in runs of neighbouring slots, dropped. The active lists feed the
- *             inactive ones while they are the longer. Then the shrinkers (dentries, inodes), then empty slabs.
+ *             room: they get a slot, are unmapped, written in runs of neighbouring slots, dropped. Then the shrinkers (dentries, inodes), then empty slabs.
  * BALANCE     file pages alone while there are plenty of inactive ones and the effort is low; anonymous alone when the file cache is
  *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
- * SECOND      accessed bits of mapped pages: none and never marked: reclaim. One: mark PG_REFERENCED, keep. Two, or one when
- * CHANCE      marked already, or executable: activate. A page marked but not accessed since is reclaimed.
+ * POLICY      from which list, and what accessed bits mean for a page: mm/reclaim_policy.c.
  * RECURSION   a reclaimer carries TF_MEMALLOC: its own allocations may use the reserves and never reclaim.
  */
 #include "swap_internal.h"
@@ -21,6 +19,7 @@
 #include <mm/filemap.h>
 #include <mm/memcg.h>
 #include <mm/reclaim.h>
+#include <mm/reclaim_policy.h>
 
 #define BATCH		32
 #define PRIORITIES	12
@@ -43,21 +42,19 @@ struct scan {
 	struct page	*out[BATCH];
 };
 
-enum verdict { RECLAIM, KEEP, ACTIVATE, UNEVICTABLE };
-
-static enum verdict judge(struct page *p)
+static enum reclaim_verdict judge(struct page *p)
 {
-	int used = page_mapcount(p) ? rmap_referenced(p) : 0;
-	bool marked = page_test_and_clear(p, PG_REFERENCED);
+	struct reclaim_look k = { .anon = page_test(p, PG_SWAPBACKED), .mapped = page_mapcount(p), .active = page_test(p, PG_ACTIVE) };
+	enum reclaim_verdict v;
 
-	if (used < 0)
+	k.used = k.mapped ? rmap_referenced(p) : 0;
+	k.marked = page_test_and_clear(p, PG_REFERENCED);
+	if (k.used < 0)
 		return UNEVICTABLE;
-	if (!used)
-		return RECLAIM;
-	if (marked || used > 1)
-		return ACTIVATE;
-	page_set(p, PG_REFERENCED);
-	return KEEP;
+	v = reclaim_policy->judge(&k);
+	if (k.mark)
+		page_set(p, PG_REFERENCED);
+	return v;
 }
 
 /* A page has been had. */
@@ -71,12 +68,12 @@ static void note_stolen(struct scan *s, bool anon)
 		vm_event_add(PGSTEAL_ANON, 1);
 }
 
-static void note_scanned(enum lru_list l, unsigned seen)
+static void note_scanned(enum lru_kind kind, unsigned seen)
 {
 	vm_event_add(PGSCAN, seen);
 	if (current != kswapd_task)
 		vm_event_add(PGSCAN_DIRECT, seen);
-	if (l < LRU_INACTIVE_FILE)
+	if (kind == LRU_ANON)
 		vm_event_add(PGSCAN_ANON, seen);
 }
 
@@ -226,7 +223,7 @@ static void swap_out(struct scan *s, struct page *p)
 
 static void reclaim_one(struct scan *s, struct page *p)
 {
-	enum verdict v;
+	enum reclaim_verdict v;
 
 	if (unlikely(memcg_count) && !memcg_reclaimable(s->memcg, p->owner, s->priority)) {
 		lru_putback(p);
@@ -249,6 +246,7 @@ static void reclaim_one(struct scan *s, struct page *p)
 	}
 	if (v == ACTIVATE) {
 		page_set(p, PG_ACTIVE);
+		lru_place(p);
 		vm_event_add(PGACTIVATE, 1);
 	}
 	page_unlock(p);
@@ -279,6 +277,7 @@ static void deactivate_one(struct scan *s, struct page *p)
 	used = page_mapcount(p) ? rmap_referenced(p) : 0;
 	if (used <= 0) {
 		page_clear(p, PG_ACTIVE);
+		lru_place(p);
 		vm_event_add(PGDEACTIVATE, 1);
 	}
 	lru_putback(p);
@@ -286,21 +285,21 @@ static void deactivate_one(struct scan *s, struct page *p)
 		lru_set_unevictable(p);
 }
 
-static void shrink_list(struct scan *s, enum zone_type z, enum lru_list l, unsigned long nr,
-			void (*fn)(struct scan *, struct page *))
+static void shrink_level(struct scan *s, enum zone_type z, enum lru_kind kind, unsigned level, unsigned long nr,
+			 void (*fn)(struct scan *, struct page *))
 {
 	while (nr && s->freed < BATCH) {
 		struct list pages = LIST_INIT(pages);
-		unsigned seen, n = lru_isolate(z, l, nr < BATCH ? (unsigned)nr : BATCH, &pages, &seen);
+		unsigned seen;
 
+		(void)lru_isolate(z, kind, level, nr < BATCH ? (unsigned)nr : BATCH, &pages, &seen);
 		if (!seen)
 			return;
 		s->scanned += seen;
-		if (l & 1)
+		if (fn == deactivate_one)
 			vm_event_add(PGREFILL, seen);
 		else
-			note_scanned(l, seen);
-		(void)n;
+			note_scanned(kind, seen);
 		take_and(s, &pages, fn);
 		nr -= min(nr, (unsigned long)seen);
 	}
@@ -313,12 +312,30 @@ static unsigned long portion(const struct scan *s, unsigned long nr, unsigned pe
 	return max(want, min(nr, (unsigned long)BATCH));
 }
 
-/* Keep the active list at most as long as the inactive one, then take from the end of that. */
-static void shrink_pair(struct scan *s, enum zone_type z, enum lru_list inactive, const unsigned long *nr, unsigned percent)
+/*
+ * What this effort allows, from the levels that the policy names. A level that runs out is followed by the next, once round at most; none
+ * is gone through twice, however the policy moves pages about.
+ */
+static void shrink_kind(struct scan *s, enum zone_type z, enum lru_kind kind, unsigned long total, unsigned percent)
 {
-	if (nr[inactive + 1] > nr[inactive])
-		shrink_list(s, z, inactive + 1, portion(s, nr[inactive + 1], percent), deactivate_one);
-	shrink_list(s, z, inactive, portion(s, nr[inactive], percent), reclaim_one);
+	struct lru_levels *l = lru_levels(z, kind);
+	unsigned long left = portion(s, total, percent);
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < LRU_LEVELS && left && s->freed < BATCH; i++) {
+		int demote;
+		unsigned level = reclaim_policy->evict(l, &demote);
+		unsigned long nr;
+
+		if (done & BIT(level))
+			return;
+		done |= BIT(level);
+		if (demote >= 0)
+			shrink_level(s, z, kind, (unsigned)demote, portion(s, READ_ONCE(l->nr[demote]), percent), deactivate_one);
+		nr = min(left, READ_ONCE(l->nr[level]));
+		shrink_level(s, z, kind, level, nr, reclaim_one);
+		left -= nr;
+	}
 }
 
 static void shrink_zone(struct scan *s, enum zone_type z)
@@ -332,9 +349,9 @@ static void shrink_zone(struct scan *s, enum zone_type z)
 	few_files = file + (unsigned long)atomic_read(&zones[z].nr_free) <= zones[z].watermark[WMARK_HIGH] || file < anon / 32;
 	many_files = s->priority > PRIORITIES - 4 && nr[LRU_INACTIVE_FILE] > (file + anon) / 4;
 	if (swap && !many_files)
-		shrink_pair(s, z, LRU_INACTIVE_ANON, nr, (unsigned)sysctl_swappiness);
+		shrink_kind(s, z, LRU_ANON, anon, (unsigned)sysctl_swappiness);
 	if (!swap || !few_files || s->priority < 4)
-		shrink_pair(s, z, LRU_INACTIVE_FILE, nr, 200 - (unsigned)min(sysctl_swappiness, 199));
+		shrink_kind(s, z, LRU_FILE, file, 200 - (unsigned)min(sysctl_swappiness, 199));
 }
 
 /* One round over the zones up to `top`. */
@@ -476,18 +493,17 @@ void reclaim_init(void)
 }
 
 /* Unmapped clean pages of one list go, whatever their age. */
-static unsigned long drop_list(struct scan *s, enum zone_type z, enum lru_list l)
+static unsigned long drop_list(struct scan *s, enum zone_type z, unsigned level)
 {
-	unsigned long nr[NR_LRU], freed = 0;
+	unsigned long nr = READ_ONCE(lru_levels(z, LRU_FILE)->nr[level]), freed = 0;
 
-	lru_zone_pages(&zones[z], nr);
-	while (nr[l]) {
+	while (nr) {
 		struct list pages = LIST_INIT(pages);
 		unsigned seen;
 
-		if (!lru_isolate(z, l, BATCH, &pages, &seen))
+		if (!lru_isolate(z, LRU_FILE, level, BATCH, &pages, &seen))
 			break;
-		nr[l] -= min(nr[l], (unsigned long)seen);
+		nr -= min(nr, (unsigned long)seen);
 		while (!list_empty(&pages)) {
 			struct page *p = list_first_entry(&pages, struct page, lru);
 			bool gone = false;
@@ -519,8 +535,8 @@ void reclaim_drop_caches(int what)
 		for (int round = 0; round < 3; round++) {
 			freed = 0;
 			for (int z = 0; z < NR_ZONES; z++)
-				for (int l = LRU_INACTIVE_FILE; l <= LRU_ACTIVE_FILE; l++)
-					freed += drop_list(&s, (enum zone_type)z, (enum lru_list)l);
+				for (unsigned level = 0; level < LRU_LEVELS; level++)
+					freed += drop_list(&s, (enum zone_type)z, level);
 			if (!freed)
 				break;
 		}

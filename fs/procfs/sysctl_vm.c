@@ -12,6 +12,7 @@
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/reclaim.h>
+#include <mm/reclaim_policy.h>
 #include <mm/swap.h>
 
 struct knob {
@@ -153,6 +154,23 @@ static int reserve_show(struct text *out, void *arg)
 	return 0;
 }
 
+static int policy_show(struct text *out, void *arg)
+{
+	return reclaim_policy_show(out);
+}
+
+/* What was chosen at boot cannot change; who asks for it gets a good answer, who asks for another one hears so. */
+static ssize_t policy_write(const char *buf, size_t n, void *arg)
+{
+	int err = reclaim_policy_check(buf);
+
+	return err ? err : (ssize_t)n;
+}
+
+static const struct proc_file policy_file = {
+	.path = "kernel/mm/reclaim_policy", .mode = 0644, .show = policy_show, .write = policy_write,
+};
+
 static const struct proc_file reserve_file = { .path = "sys/vm/lowmem_reserve_ratio", .mode = 0444, .show = reserve_show };
 
 static int knobs_init(void)
@@ -168,6 +186,7 @@ static int knobs_init(void)
 		proc_register(&files[i]);
 	}
 	proc_register(&reserve_file);
+	sysfs_register(&policy_file);
 	return 0;
 }
 initcall(knobs_init, 2);

@@ -6,7 +6,8 @@
 
 #include <mm/page_alloc.h>
 
-/* Order matters: base (anon, file) + 1 when active. */
+enum lru_kind { LRU_ANON, LRU_FILE, NR_LRU_KINDS };
+/* As the outside sees them, whatever the policy's levels: base (anon, file) + 1 when active. */
 enum lru_list { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE, NR_LRU };
 
 void lru_init(void);
@@ -20,8 +21,10 @@ void lru_deactivate(struct page *p);	/* to the tail of its inactive list: first 
 void lru_lazyfree(struct page *p);	/* MADV_FREE: anonymous, to the inactive file list, not swap-backed any more */
 void lru_set_unevictable(struct page *p);	/* mlocked; counts in NR_MLOCK */
 void lru_clear_unevictable(struct page *p);
-/* Reclaim: pages off the end of a list, with references; and back. */
-unsigned lru_isolate(enum zone_type z, enum lru_list l, unsigned nr, struct list *out, unsigned *scanned);
+struct lru_levels *lru_levels(enum zone_type z, enum lru_kind kind);
+/* Reclaim: pages off the end of a list, with references; and back. lru_place(): an isolated page, to where its flags belong now. */
+unsigned lru_isolate(enum zone_type z, enum lru_kind kind, unsigned level, unsigned nr, struct list *out, unsigned *scanned);
+void lru_place(struct page *p);
 void lru_putback(struct page *p);
 unsigned long lru_pages(enum lru_list l);
 /* Pages on each list of a zone, for /proc/zoneinfo. */
