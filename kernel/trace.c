@@ -29,7 +29,7 @@ u8 trace_on[NR_TRACE_EVENTS];
 int trace_waiters;
 
 static struct ring rings[MAX_CPUS];
-static const struct trace_filter *filters[NR_TRACE_EVENTS];
+static const struct trace_filter *filters[NR_TRACE_EVENTS], *trigger_filters[NR_TRACE_EVENTS];
 static unsigned triggers[NR_TRACE_EVENTS];
 static long trigger_count[NR_TRACE_EVENTS];
 static bool running = true, stack_option;
@@ -235,20 +235,23 @@ void trace_emit(enum trace_event e, u64 a, u64 b, u64 c, u64 d, u64 f, const cha
 {
 	struct ring *ring = &rings[cpu_id()];
 	struct trace_record r = { .v = { a, b, c, d, f } };
-	unsigned fired;
+	unsigned fired = 0;
+	bool record;
 
 	if (name)
 		strscpy(r.name, name, sizeof(r.name));
 	fill(&r, e, 0);
 	spin_lock(&ring->lock);
-	if (ring->mem && (!filters[e] || filter_passes(filters[e], &r))) {
-		fired = take_triggers(e);
+	if (ring->mem) {
+		record = (trace_on[e] & TRACE_RECORD) && (!filters[e] || filter_passes(filters[e], &r));
+		if (!trigger_filters[e] || filter_passes(trigger_filters[e], &r))
+			fired = take_triggers(e);
 		if (fired & TRIGGER_TRACEON)
 			WRITE_ONCE(running, true);
 		if (READ_ONCE(running)) {
-			if (trace_on[e] & TRACE_RECORD)
+			if (record)
 				ring_append(ring, &r, NULL);
-			if ((stack_option && (trace_on[e] & TRACE_RECORD)) || (fired & TRIGGER_STACKTRACE))
+			if ((stack_option && record) || (fired & TRIGGER_STACKTRACE))
 				append_stack(ring);
 		}
 		if (fired & TRIGGER_TRACEOFF)
@@ -311,6 +314,14 @@ bool trace_stack_option(void)
 const struct trace_filter *trace_set_filter(enum trace_event e, const struct trace_filter *f)
 {
 	const struct trace_filter *old = xchg(&filters[e], f);
+
+	pass_through_all();
+	return old;
+}
+
+const struct trace_filter *trace_set_trigger_filter(enum trace_event e, const struct trace_filter *f)
+{
+	const struct trace_filter *old = xchg(&trigger_filters[e], f);
 
 	pass_through_all();
 	return old;

@@ -107,6 +107,7 @@ void trace_set_stack_option(bool on);		/* options/stacktrace: a stack behind eac
 bool trace_stack_option(void);
 /* The old filter is returned: nobody evaluates it any more. NULL: none. */
 const struct trace_filter *trace_set_filter(enum trace_event e, const struct trace_filter *f);
+const struct trace_filter *trace_set_trigger_filter(enum trace_event e, const struct trace_filter *f);
 /* bits of enum trace_trigger; count: how often each may fire, -1: without end. */
 void trace_set_trigger(enum trace_event e, unsigned bits, long count);
 unsigned trace_get_trigger(enum trace_event e, long *count);

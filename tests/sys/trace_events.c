@@ -131,3 +131,31 @@ TEST(allocations)
 	CHECK(put("events/kmem/kmem_cache_alloc/filter", "0") == 0);
 	put("trace", "\n");
 }
+
+/* A trigger with a condition of its own fires for that alone, whether the event is on or not. */
+TEST(trigger_with_condition)
+{
+	char text[128], want[160], *s;
+	int p[2];
+
+	if (!here())
+		SKIP("no tracefs, or not ours to use");
+	snprintf(text, sizeof(text), "stacktrace:3 if common_pid == %d", (int)getpid());
+	CHECK(put("trace", "\n") == 0);
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", text) == 0);
+	for (int i = 0; i < 5; i++) {
+		CHECK(pipe(p) == 0);
+		close(p[0]), close(p[1]);
+	}
+	snprintf(want, sizeof(want), "stacktrace:count=0 if common_pid == %d\n", (int)getpid());
+	s = get("events/kmem/kmem_cache_alloc/trigger");
+	CHECK(s && strstr(s, want));
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", "!stacktrace") == 0);
+	s = get("trace");
+	CHECK(s && strstr(s, "<stack trace>") && !strstr(s, "kmem_cache_alloc: "));
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", "!stacktrace") == -1 && errno == ENOENT);
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", "stacktrace if") == -1 && errno == EINVAL);
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", "stacktrace if no_field == 1") == -1 && errno == EINVAL);
+	CHECK(put("events/kmem/kmem_cache_alloc/trigger", "stacktrace when") == -1 && errno == EINVAL);
+	put("trace", "\n");
+}

@@ -4,7 +4,6 @@
  * SHAPE    a tree of small text files, made when tracefs is first mounted. Per event: enable, filter, trigger, format, id.
  *          `trace` shows what is in the rings, all CPUs merged by time, and leaves it there; `trace_pipe` takes it out and waits for more.
  * LOCKS    trace_mutex (LOCK_SLEEP_LEAF): settings. The rings have their own (kernel/trace.c).
- * LENGTH   a little over 1,000 lines: dozens of small control files that share one tree and one parser.
  * LINUX    one tracer (nop), one clock, no instances, no raw per-CPU pages. Triggers: stacktrace, traceon, traceoff, each with a count.
  */
 #include <abi/errno.h>
@@ -21,166 +20,15 @@
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
 
-#include "procfs/procfs_private.h"
+#include "../procfs/procfs_private.h"
+#include "private.h"
 
 #define TRACEFS_MAGIC	0x74726163
-
-struct field {
-	const char	*type, *name;
-	u8		size;
-	bool		is_signed;
-	u8		value;		/* which of the record's; 5: its name */
-};
-
-struct event {
-	const char	*system, *name;
-	struct field	fields[8];
-	const char	*print_fmt;
-	void		(*print)(struct text *out, const struct trace_record *r);
-};
 
 static struct mutex trace_mutex = MUTEX_INIT(trace_mutex, "tracefs", LOCK_PROCESS);
 static struct pnode *trace_tree;
 static size_t ring_bytes;			/* per CPU, once expanded */
-static char filter_text[NR_TRACE_EVENTS][256];
-
-/* ---- printing events ---- */
-
-static void put_gfp(struct text *out, unsigned gfp)
-{
-	static const struct { unsigned bits; const char *name; } names[] = {
-		{ GFP_USER, "GFP_USER|__GFP_MOVABLE" }, { GFP_KERNEL, "GFP_KERNEL" }, { GFP_NOFS, "GFP_NOFS" },
-		{ GFP_ATOMIC, "GFP_ATOMIC" }, { GFP_WAIT, "__GFP_DIRECT_RECLAIM" }, { GFP_IO, "__GFP_IO" }, { GFP_FS, "__GFP_FS" },
-		{ GFP_ZERO, "__GFP_ZERO" }, { GFP_MOVABLE, "__GFP_MOVABLE" }, { GFP_DMA, "GFP_DMA" }, { GFP_DMA32, "GFP_DMA32" },
-		{ GFP_NOWARN, "__GFP_NOWARN" }, { GFP_NORETRY, "__GFP_NORETRY" }, { GFP_NOFAIL, "__GFP_NOFAIL" },
-	};
-	bool any = false;
-
-	for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
-		if (names[n].bits && (gfp & names[n].bits) == names[n].bits) {
-			text_printf(out, "%s%s", any ? "|" : "", names[n].name);
-			gfp &= ~names[n].bits;
-			any = true;
-		}
-	if (!any)
-		text_puts(out, "GFP_NOWAIT");
-}
-
-static void print_alloc(struct text *out, const struct trace_record *r)
-{
-	text_printf(out, "call_site=%pS ptr=%016llx ", (void *)r->v[0], (unsigned long long)r->v[1]);
-	if (r->event == TRACE_KMEM_CACHE_ALLOC)
-		text_printf(out, "name=%s ", r->name);
-	text_printf(out, "bytes_req=%llu bytes_alloc=%llu gfp_flags=", (unsigned long long)r->v[2], (unsigned long long)r->v[3]);
-	put_gfp(out, (unsigned)r->v[4]);
-	text_puts(out, " node=0 accounted=false");
-}
-
-static void print_free(struct text *out, const struct trace_record *r)
-{
-	text_printf(out, "call_site=%pS ptr=%016llx", (void *)r->v[0], (unsigned long long)r->v[1]);
-	if (r->event == TRACE_KMEM_CACHE_FREE)
-		text_printf(out, " name=%s", r->name);
-}
-
-static void print_page(struct text *out, const struct trace_record *r)
-{
-	text_printf(out, "page=%016llx pfn=0x%llx order=%llu", (unsigned long long)r->v[0], (unsigned long long)r->v[1],
-		    (unsigned long long)r->v[2]);
-	if (r->event == TRACE_MM_PAGE_ALLOC) {
-		text_printf(out, " migratetype=%llu gfp_flags=", (unsigned long long)r->v[4]);
-		put_gfp(out, (unsigned)r->v[3]);
-	} else if (r->event == TRACE_MM_PAGE_PCPU_DRAIN) {
-		text_printf(out, " migratetype=%llu", (unsigned long long)r->v[3]);
-	}
-}
-
-static void print_rss(struct text *out, const struct trace_record *r)
-{
-	static const char *const members[] = { "MM_FILEPAGES", "MM_ANONPAGES", "MM_SWAPENTS", "MM_SHMEMPAGES" };
-
-	text_printf(out, "mm_id=%u curr=%llu type=%s size=%lldB", (unsigned)(r->v[0] >> 6) & 0xffffffffu, (unsigned long long)r->v[1],
-		    r->v[2] < 4 ? members[r->v[2]] : "?", (long long)r->v[3]);
-}
-
-static void print_fault(struct text *out, const struct trace_record *r)
-{
-	text_printf(out, "address=0x%llx ip=", (unsigned long long)r->v[0]);
-	if ((s64)r->v[1] < 0)
-		text_printf(out, "%pS", (void *)r->v[1]);
-	else
-		text_printf(out, "0x%llx", (unsigned long long)r->v[1]);
-	text_printf(out, " error_code=0x%llx", (unsigned long long)r->v[2]);
-}
-
-#define UL(n, v)	{ "unsigned long", n, 8, false, v }
-#define PTR(n, v)	{ "const void *", n, 8, false, v }
-#define SZ(n, v)	{ "size_t", n, 8, false, v }
-#define U32F(n, v)	{ "unsigned int", n, 4, false, v }
-#define S32F(n, v)	{ "int", n, 4, true, v }
-#define NAME		{ "__data_loc char[]", "name", 4, false, 5 }
-#define GFPF(v)		UL("gfp_flags", v)
-
-static const struct event events[NR_TRACE_EVENTS] = {
-	[TRACE_KMALLOC] = { "kmem", "kmalloc", { UL("call_site", 0), PTR("ptr", 1), SZ("bytes_req", 2), SZ("bytes_alloc", 3), GFPF(4) },
-		"\"call_site=%pS ptr=%p bytes_req=%zu bytes_alloc=%zu gfp_flags=%s\", (void *)REC->call_site, REC->ptr, REC->bytes_req, "
-		"REC->bytes_alloc, REC->gfp_flags", print_alloc },
-	[TRACE_KMEM_CACHE_ALLOC] = { "kmem", "kmem_cache_alloc",
-		{ UL("call_site", 0), PTR("ptr", 1), NAME, SZ("bytes_req", 2), SZ("bytes_alloc", 3), GFPF(4) },
-		"\"call_site=%pS ptr=%p name=%s bytes_req=%zu bytes_alloc=%zu gfp_flags=%s\", (void *)REC->call_site, REC->ptr, "
-		"__get_str(name), REC->bytes_req, REC->bytes_alloc, REC->gfp_flags", print_alloc },
-	[TRACE_KFREE] = { "kmem", "kfree", { UL("call_site", 0), PTR("ptr", 1) },
-		"\"call_site=%pS ptr=%p\", (void *)REC->call_site, REC->ptr", print_free },
-	[TRACE_KMEM_CACHE_FREE] = { "kmem", "kmem_cache_free", { UL("call_site", 0), PTR("ptr", 1), NAME },
-		"\"call_site=%pS ptr=%p name=%s\", (void *)REC->call_site, REC->ptr, __get_str(name)", print_free },
-	[TRACE_MM_PAGE_ALLOC] = { "kmem", "mm_page_alloc", { UL("page", 0), UL("pfn", 1), U32F("order", 2), GFPF(3), S32F("migratetype", 4) },
-		"\"page=%p pfn=0x%lx order=%d migratetype=%d gfp_flags=%s\", REC->page, REC->pfn, REC->order, REC->migratetype, "
-		"REC->gfp_flags", print_page },
-	[TRACE_MM_PAGE_FREE] = { "kmem", "mm_page_free", { UL("page", 0), UL("pfn", 1), U32F("order", 2) },
-		"\"page=%p pfn=0x%lx order=%d\", REC->page, REC->pfn, REC->order", print_page },
-	[TRACE_MM_PAGE_PCPU_DRAIN] = { "kmem", "mm_page_pcpu_drain", { UL("page", 0), UL("pfn", 1), U32F("order", 2), S32F("migratetype", 3) },
-		"\"page=%p pfn=0x%lx order=%d migratetype=%d\", REC->page, REC->pfn, REC->order, REC->migratetype", print_page },
-	[TRACE_RSS_STAT] = { "kmem", "rss_stat",
-		{ U32F("mm_id", 0), U32F("curr", 1), S32F("member", 2), { "long", "size", 8, true, 3 } },
-		"\"mm_id=%u curr=%d type=%s size=%ldB\", REC->mm_id, REC->curr, REC->member, REC->size", print_rss },
-	[TRACE_FAULT_USER] = { "exceptions", "page_fault_user", { UL("address", 0), UL("ip", 1), UL("error_code", 2) },
-		"\"address=%ps ip=%ps error_code=0x%lx\", (void *)REC->address, (void *)REC->ip, REC->error_code", print_fault },
-	[TRACE_FAULT_KERNEL] = { "exceptions", "page_fault_kernel", { UL("address", 0), UL("ip", 1), UL("error_code", 2) },
-		"\"address=%ps ip=%ps error_code=0x%lx\", (void *)REC->address, (void *)REC->ip, REC->error_code", print_fault },
-};
-
-static const char *const systems[] = { "kmem", "exceptions" };
-
-static void print_stack(struct text *out, const struct trace_record *r)
-{
-	const u64 *frames = (const u64 *)(r + 1);
-
-	text_puts(out, "<stack trace>\n");
-	for (unsigned n = 0; n < r->extra / sizeof(u64); n++)
-		text_printf(out, " => %pS\n", (void *)(frames[n] - 1));
-}
-
-static void print_record(struct text *out, const struct trace_record *r)
-{
-	u64 usec = (r->ts + 500) / 1000;
-
-	text_printf(out, "%16s-%-7d [%03u] ..... %5llu.%06llu: ", r->comm, r->pid, r->cpu, (unsigned long long)(usec / 1000000),
-		    (unsigned long long)(usec % 1000000));
-	if (r->event == TRACE_STACK) {
-		print_stack(out, r);
-		return;
-	}
-	if (r->event == TRACE_MARK) {
-		text_puts(out, "tracing_mark_write: ");
-		text_write(out, r + 1, r->extra);
-		if (!r->extra || ((const char *)(r + 1))[r->extra - 1] != '\n')
-			text_putc(out, '\n');
-		return;
-	}
-	text_printf(out, "%s: ", events[r->event].name);
-	events[r->event].print(out, r);
-	text_putc(out, '\n');
-}
+static char filter_text[NR_TRACE_EVENTS][256], trigger_filter_text[NR_TRACE_EVENTS][128];
 
 /* The CPU (one, or -1 for all) whose next record is the oldest; -1: none has any. */
 static int oldest_cpu(int only, u64 pos[], bool consume)
@@ -237,7 +85,7 @@ static int trace_show(struct text *out, void *arg)
 	while (entries-- && (cpu = oldest_cpu(only, pos, false)) >= 0) {
 		if (!trace_read((unsigned)cpu, &pos[cpu], false, rec))
 			break;
-		print_record(out, (const struct trace_record *)rec);
+		trace_print(out, (const struct trace_record *)rec);
 		cond_resched();
 	}
 	kfree(rec);
@@ -305,7 +153,7 @@ static void pipe_fill(struct pipe_reader *p, size_t want)
 	p->text.len = p->done = 0;
 	while (p->text.len < want && (cpu = oldest_cpu(p->cpu, pos, true)) >= 0)
 		if (trace_read((unsigned)cpu, &pos[cpu], true, p->rec))
-			print_record(&p->text, (const struct trace_record *)p->rec);
+			trace_print(&p->text, (const struct trace_record *)p->rec);
 }
 
 static ssize_t pipe_read(struct file *f, struct io_iter *to, loff_t *unused_pos)
@@ -432,7 +280,7 @@ static bool covers(void *arg, unsigned e)
 {
 	unsigned long a = (unsigned long)arg;
 
-	return !a || (a >= 0x100 ? !strcmp(events[e].system, systems[a - 0x100]) : a - 1 == e);
+	return !a || (a >= 0x100 ? !strcmp(trace_events[e].system, trace_systems[a - 0x100]) : a - 1 == e);
 }
 
 static int enable_show(struct text *out, void *arg)
@@ -466,7 +314,7 @@ static int set_event_show(struct text *out, void *arg)
 {
 	for (unsigned e = 0; e < NR_TRACE_EVENTS; e++)
 		if (!arg ? is_enabled(e) : true)
-			text_printf(out, "%s:%s\n", events[e].system, events[e].name);
+			text_printf(out, "%s:%s\n", trace_events[e].system, trace_events[e].name);
 	return 0;
 }
 
@@ -476,13 +324,13 @@ static bool word_matches(const char *w, size_t n, unsigned e)
 	size_t system_len = colon ? (size_t)(colon - w) : 0, name_len = n - (size_t)(name - w);
 
 	if (colon && !(system_len == 1 && *w == '*') &&
-	    (strlen(events[e].system) != system_len || strncmp(w, events[e].system, system_len)))
+	    (strlen(trace_events[e].system) != system_len || strncmp(w, trace_events[e].system, system_len)))
 		return false;
 	if (!name_len || (name_len == 1 && *name == '*'))
 		return true;
-	if (strlen(events[e].name) == name_len && !strncmp(name, events[e].name, name_len))
+	if (strlen(trace_events[e].name) == name_len && !strncmp(name, trace_events[e].name, name_len))
 		return true;
-	return !colon && strlen(events[e].system) == name_len && !strncmp(name, events[e].system, name_len);
+	return !colon && strlen(trace_events[e].system) == name_len && !strncmp(name, trace_events[e].system, name_len);
 }
 
 /* "kmem:kmalloc", "kmem:*", "kmem", "!kmem:kfree", several apart by blanks; an empty write turns all off. */
@@ -532,7 +380,7 @@ static int id_show(struct text *out, void *arg)
 
 static int format_show(struct text *out, void *arg)
 {
-	const struct event *e = &events[event_of(arg)];
+	const struct trace_event_type *e = &trace_events[event_of(arg)];
 	unsigned at = 8;
 
 	text_printf(out, "name: %s\nID: %u\nformat:\n", e->name, 100 + event_of(arg));
@@ -540,7 +388,7 @@ static int format_show(struct text *out, void *arg)
 		       "\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"
 		       "\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"
 		       "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n");
-	for (const struct field *f = e->fields; f->name; f++) {
+	for (const struct trace_field *f = e->fields; f->name; f++) {
 		at = ALIGN_UP(at, (unsigned)f->size);
 		if (f->value == 5)
 			text_printf(out, "\tfield:__data_loc char[] %s;\toffset:%u;\tsize:4;\tsigned:0;\n", f->name, at);
@@ -553,198 +401,13 @@ static int format_show(struct text *out, void *arg)
 	return 0;
 }
 
-/* ---- filters: a recursive-descent parser into postfix ---- */
-
-struct parser {
-	const char		*p;
-	const struct event	*event;
-	struct trace_filter	*out;
-	unsigned		depth;
-	int			err;
-};
-
-#define MAX_TERMS	32
-#define MAX_DEPTH	8
-
-static void skip_blanks(struct parser *s)
-{
-	while (*s->p == ' ' || *s->p == '\t' || *s->p == '\n')
-		s->p++;
-}
-
-static struct trace_term *new_term(struct parser *s)
-{
-	if (s->out->nr >= MAX_TERMS) {
-		s->err = -EINVAL;
-		return &s->out->term[MAX_TERMS - 1];
-	}
-	return &s->out->term[s->out->nr++];
-}
-
-static size_t word_len(const char *p)
-{
-	size_t n = 0;
-
-	while ((p[n] | 32) - 'a' < 26u || p[n] - '0' < 10u || p[n] == '_')
-		n++;
-	return n;
-}
-
-static bool find_field(struct parser *s, const char *name, size_t n, struct trace_term *t)
-{
-	if (n == 10 && !strncmp(name, "common_pid", 10)) {
-		t->value = 6;
-		t->is_signed = true;
-		return true;
-	}
-	if (n == 4 && (!strncmp(name, "comm", 4) || !strncmp(name, "COMM", 4))) {
-		t->value = 7;
-		return true;
-	}
-	for (const struct field *f = s->event->fields; f->name; f++)
-		if (strlen(f->name) == n && !strncmp(f->name, name, n)) {
-			t->value = f->value;
-			t->is_signed = f->is_signed;
-			return true;
-		}
-	return false;
-}
-
-static bool parse_op(struct parser *s, struct trace_term *t)
-{
-	static const struct { const char *text; u8 op; } ops[] = {
-		{ "==", OP_EQ }, { "!=", OP_NE }, { "<=", OP_LE }, { ">=", OP_GE }, { "<", OP_LT }, { ">", OP_GT }, { "&", OP_MASK },
-		{ "~", OP_GLOB },
-	};
-
-	skip_blanks(s);
-	for (unsigned n = 0; n < ARRAY_SIZE(ops); n++)
-		if (!strncmp(s->p, ops[n].text, strlen(ops[n].text))) {
-			s->p += strlen(ops[n].text);
-			t->op = ops[n].op;
-			skip_blanks(s);
-			return true;
-		}
-	return false;
-}
-
-static bool parse_text(struct parser *s, struct trace_term *t)
-{
-	char quote = *s->p == '"' || *s->p == '\'' ? *s->p++ : 0;
-	size_t n = 0;
-
-	while (s->p[n] && (quote ? s->p[n] != quote : s->p[n] != ' ' && s->p[n] != ')' && s->p[n] != '\n' && s->p[n] != '&' && s->p[n] != '|'))
-		n++;
-	if (n >= sizeof(t->text) || (quote && !s->p[n]))
-		return false;
-	memcpy(t->text, s->p, n);
-	t->text[n] = 0;
-	s->p += n + (quote ? 1 : 0);
-	return true;
-}
-
-static void parse_predicate(struct parser *s)
-{
-	struct trace_term *t = new_term(s);
-	size_t n = word_len(s->p);
-	const char *end;
-	bool negative;
-
-	*t = (struct trace_term){ 0 };
-	if (!n || !find_field(s, s->p, n, t)) {
-		s->err = -EINVAL;
-		return;
-	}
-	s->p += n;
-	if (!parse_op(s, t)) {
-		s->err = -EINVAL;
-		return;
-	}
-	if (t->value == 5 || t->value == 7) {
-		t->kind = TERM_TEXT;
-		if ((t->op != OP_EQ && t->op != OP_NE && t->op != OP_GLOB) || !parse_text(s, t))
-			s->err = -EINVAL;
-		return;
-	}
-	t->kind = TERM_NUMBER;
-	negative = *s->p == '-';
-	t->number = str_to_u64(s->p + negative, &end, 0);
-	if (end == s->p + negative || t->op == OP_GLOB)
-		s->err = -EINVAL;
-	if (negative)
-		t->number = -t->number;
-	s->p = end;
-}
-
-static void parse_or(struct parser *s);
-
-static void parse_unary(struct parser *s)
-{
-	skip_blanks(s);
-	if (++s->depth > MAX_DEPTH || s->err) {
-		s->err = -EINVAL;
-	} else if (*s->p == '!') {
-		s->p++;
-		parse_unary(s);
-		new_term(s)->kind = TERM_NOT;
-	} else if (*s->p == '(') {
-		s->p++;
-		parse_or(s);
-		skip_blanks(s);
-		if (*s->p != ')')
-			s->err = -EINVAL;
-		else
-			s->p++;
-	} else {
-		parse_predicate(s);
-	}
-	s->depth--;
-}
-
-static void parse_and(struct parser *s)
-{
-	parse_unary(s);
-	for (skip_blanks(s); !s->err && s->p[0] == '&' && s->p[1] == '&'; skip_blanks(s)) {
-		s->p += 2;
-		parse_unary(s);
-		new_term(s)->kind = TERM_AND;
-	}
-}
-
-static void parse_or(struct parser *s)
-{
-	parse_and(s);
-	for (skip_blanks(s); !s->err && s->p[0] == '|' && s->p[1] == '|'; skip_blanks(s)) {
-		s->p += 2;
-		parse_and(s);
-		new_term(s)->kind = TERM_OR;
-	}
-}
+/* ---- filters ---- */
 
 static int filter_show(struct text *out, void *arg)
 {
 	mutex_lock(&trace_mutex);
 	text_printf(out, "%s\n", filter_text[event_of(arg)][0] ? filter_text[event_of(arg)] : "none");
 	mutex_unlock(&trace_mutex);
-	return 0;
-}
-
-static int parse_filter(const char *text, unsigned e, struct trace_filter **out)
-{
-	struct parser s = { .p = text, .event = &events[e] };
-
-	s.out = kzalloc(sizeof(*s.out) + MAX_TERMS * sizeof(struct trace_term), GFP_KERNEL | GFP_NOACCOUNT);
-	if (!s.out)
-		return -ENOMEM;
-	parse_or(&s);
-	skip_blanks(&s);
-	if (!s.err && *s.p)
-		s.err = -EINVAL;
-	if (s.err) {
-		kfree(s.out);
-		return s.err;
-	}
-	*out = s.out;
 	return 0;
 }
 
@@ -765,7 +428,7 @@ static ssize_t filter_write(const char *buf, size_t n, void *arg)
 		return -EINVAL;
 	mutex_lock(&trace_mutex);
 	if (!(len == 1 && *p == '0') && len)
-		err = parse_filter(p, e, &f);
+		err = trace_filter_parse(p, e, &f);
 	if (!err) {
 		kfree(trace_set_filter((enum trace_event)e, f));
 		memcpy(filter_text[e], p, f ? len : 0);
@@ -783,55 +446,114 @@ static const struct { const char *name; unsigned bit; } trigger_names[] = {
 
 static int trigger_show(struct text *out, void *arg)
 {
+	unsigned e = event_of(arg), bits;
 	long count;
-	unsigned bits = trace_get_trigger((enum trace_event)event_of(arg), &count);
 
+	mutex_lock(&trace_mutex);
+	bits = trace_get_trigger((enum trace_event)e, &count);
 	for (unsigned n = 0; n < ARRAY_SIZE(trigger_names); n++)
 		if (bits & trigger_names[n].bit) {
+			text_puts(out, trigger_names[n].name);
 			if (count < 0)
-				text_printf(out, "%s:unlimited\n", trigger_names[n].name);
+				text_puts(out, ":unlimited");
 			else
-				text_printf(out, "%s:count=%ld\n", trigger_names[n].name, count);
+				text_printf(out, ":count=%ld", count);
+			text_printf(out, "%s%s\n", *trigger_filter_text[e] ? " if " : "", trigger_filter_text[e]);
 		}
 	if (!bits)
 		text_puts(out, "# Available triggers:\n# traceon traceoff stacktrace\n");
+	mutex_unlock(&trace_mutex);
+	return 0;
+}
+
+/* NAME[:COUNT] [if FILTER]; with ! before it, it goes. */
+struct trigger {
+	unsigned	bit;
+	bool		off;
+	long		count;
+	char		filter[sizeof(trigger_filter_text[0])];
+};
+
+static int parse_trigger(const char *p, struct trigger *t)
+{
+	const char *end;
+	unsigned k = 0;
+	size_t len = 0;
+
+	*t = (struct trigger){ .off = *p == '!', .count = -1 };
+	p += t->off;
+	for (; k < ARRAY_SIZE(trigger_names); k++) {
+		len = strlen(trigger_names[k].name);
+		if (!strncmp(p, trigger_names[k].name, len) && (!p[len] || strchr(": \t\n", p[len])))
+			break;
+	}
+	if (k == ARRAY_SIZE(trigger_names))
+		return -EINVAL;
+	t->bit = trigger_names[k].bit;
+	p += len;
+	if (*p == ':') {
+		t->count = (long)str_to_u64(p + 1, &end, 10);
+		if (end == p + 1)
+			return -EINVAL;
+		p = end;
+	}
+	while (*p == ' ' || *p == '\t' || *p == '\n')
+		p++;
+	if (!*p)
+		return 0;
+	if (strncmp(p, "if ", 3))
+		return -EINVAL;
+	len = strlen(p + 3);
+	while (len && (p[2 + len] == '\n' || p[2 + len] == ' '))
+		len--;
+	if (!len || len >= sizeof(t->filter))
+		return -EINVAL;
+	memcpy(t->filter, p + 3, len);
+	return 0;
+}
+
+/* trace_mutex held. An event's triggers share one condition: another one is refused while some are set. */
+static int apply_trigger(unsigned e, const struct trigger *t)
+{
+	struct trace_filter *f = NULL;
+	unsigned bits;
+	long now;
+	int err;
+
+	bits = trace_get_trigger((enum trace_event)e, &now);
+	if (t->off) {
+		if (!(bits & t->bit))
+			return -ENOENT;
+		bits &= ~t->bit;
+	} else {
+		if ((bits & ~t->bit) && strcmp(t->filter, trigger_filter_text[e]))
+			return -EBUSY;
+		err = ensure_rings();
+		if (!err && *t->filter)
+			err = trace_filter_parse(t->filter, e, &f);
+		if (err)
+			return err;
+		bits |= t->bit;
+	}
+	if (!t->off || !bits) {
+		kfree(trace_set_trigger_filter((enum trace_event)e, f));
+		strscpy(trigger_filter_text[e], t->off ? "" : t->filter, sizeof(trigger_filter_text[e]));
+	}
+	trace_set_trigger((enum trace_event)e, bits, t->off ? now : t->count);
 	return 0;
 }
 
 static ssize_t trigger_write(const char *buf, size_t n, void *arg)
 {
-	enum trace_event e = (enum trace_event)event_of(arg);
-	bool off = *buf == '!';
-	const char *p = buf + off, *end;
-	long count, now;
-	unsigned bits;
+	struct trigger t;
+	int err = parse_trigger(buf, &t);
 
-	for (unsigned k = 0; k < ARRAY_SIZE(trigger_names); k++) {
-		size_t len = strlen(trigger_names[k].name);
-		int err = 0;
-
-		if (strncmp(p, trigger_names[k].name, len) || (p[len] && !strchr(": \t\n", p[len])))
-			continue;
-		count = -1;
-		if (p[len] == ':') {
-			count = (long)str_to_u64(p + len + 1, &end, 10);
-			if (end == p + len + 1)
-				return -EINVAL;
-		}
-		mutex_lock(&trace_mutex);
-		bits = trace_get_trigger(e, &now);
-		if (off && !(bits & trigger_names[k].bit))
-			err = -ENOENT;
-		else if (!off)
-			err = ensure_rings();
-		if (!err) {
-			bits = off ? bits & ~trigger_names[k].bit : bits | trigger_names[k].bit;
-			trace_set_trigger(e, bits, count);
-		}
-		mutex_unlock(&trace_mutex);
-		return err ? err : (ssize_t)n;
-	}
-	return -EINVAL;
+	if (err)
+		return err;
+	mutex_lock(&trace_mutex);
+	err = apply_trigger(event_of(arg), &t);
+	mutex_unlock(&trace_mutex);
+	return err ? err : (ssize_t)n;
 }
 
 /* ---- the small ones ---- */
@@ -949,7 +671,7 @@ static int add_event(unsigned e)
 	int err = 0;
 
 	for (unsigned n = 0; n < ARRAY_SIZE(files) && !err; n++) {
-		ksnprintf(path, sizeof(path), "events/%s/%s/%s", events[e].system, events[e].name, files[n].name);
+		ksnprintf(path, sizeof(path), "events/%s/%s/%s", trace_events[e].system, trace_events[e].name, files[n].name);
 		err = add(path, files[n].mode, files[n].show, files[n].write, NULL, e + 1);
 	}
 	return err;
@@ -977,8 +699,8 @@ static int build_tree(void)
 	trace_tree = pnode_root();
 	for (unsigned e = 0; e < NR_TRACE_EVENTS && !err; e++)
 		err = add_event(e);
-	for (unsigned n = 0; n < ARRAY_SIZE(systems) && !err; n++) {
-		ksnprintf(path, sizeof(path), "events/%s/enable", systems[n]);
+	for (unsigned n = 0; n < nr_trace_systems && !err; n++) {
+		ksnprintf(path, sizeof(path), "events/%s/enable", trace_systems[n]);
 		err = add(path, 0640, enable_show, enable_write, NULL, 0x100 + n);
 	}
 	for_each_cpu(cpu)
