@@ -339,6 +339,8 @@ static void end_all_processes(void)
 static void report_and_stop(void)
 {
 	stop_modules(&agent.job);
+	if (agent.job.wanted & WANT_HEAP)
+		heap_send(); /* its files go: the books below are closed without them */
 	if (agent.job.wanted & WANT_STREAM)
 		write_small_file("/proc/ledger/stream", "stop");
 	if (agent.job.wanted & WANT_LEDGER)
@@ -352,8 +354,6 @@ static void report_and_stop(void)
 		send_file(WIRE_FILES, "/proc/ledger/files");
 	if (agent.job.wanted & WANT_AUDIT)
 		send_file(WIRE_AUDIT, "/proc/ledger/audit");
-	if (agent.job.wanted & WANT_HEAP)
-		heap_send();
 	write_back(&agent.job);
 	send_message(WIRE_DONE, NULL, 0);
 	stop_machine();

@@ -1,7 +1,7 @@
 /*
  * agent_heap.c - `--heap` in the guest: put the library where the program finds it, bring home what it wrote.
  * SHAPE       /heap.so of the initramfs -> a tmpfs at HEAP_DIR -> LD_PRELOAD. There every process leaves a file
- *             (user/heap/heap_file.h), of which the used parts go to the host at the end.
+ *             (user/heap/heap_file.h), of which the used parts go to the host at the end; then it is removed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -139,6 +139,7 @@ void heap_send(void)
 		if (fd < 0)
 			continue;
 		send_books(fd, process++);
+		unlinkat(dirfd(d), e->d_name, 0);
 		close(fd);
 	}
 	if (d)

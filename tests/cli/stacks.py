@@ -2,7 +2,7 @@
 
 Part of tests/cli/run, which has the helpers and runs the tests.
 """
-import json, os, re, shutil, subprocess, tempfile
+import json, os, re, shutil, signal, subprocess, tempfile, time
 import __main__ as t
 
 PAGES = r'''
@@ -150,6 +150,50 @@ def test_heap_environment():
     words = set(r.stdout.decode(errors='surrogateescape').split('\n'))
     t.same(r.returncode, 5, 'status')
     t.check('LD_PRELOAD=/dev/quire/heap.so' in words and 'QUIRE_WORD=a b' in words, words)
+
+
+MANY = '''
+import mmap
+for i in range(3):
+    m = mmap.mmap(-1, 90 << 20)
+    m[::4096] = b'x' * len(m[::4096])
+    m.close()
+'''
+
+
+def test_stacks_slow_reader():
+    """A host that stands still stops the guest, and nothing is lost: END counts the records, the replayed peak is the ledger's."""
+    with tempfile.TemporaryDirectory() as d:
+        p = t.start('-q', '-m', '256M', '--stacks', '--json', d + '/r.json', '--', 'python3', '-c', 'print(1, flush=True)' + MANY)
+        t.wait_line(p, b'1\n')
+        os.kill(p.pid, signal.SIGSTOP)      # QEMU has a session of its own and goes on
+        time.sleep(3)
+        os.kill(p.pid, signal.SIGCONT)
+        out, err = p.communicate(timeout=t.LIMIT)
+        t.same((p.returncode, err), (0, b''), 'end')
+        j = json.load(open(d + '/r.json'))
+    total = tree_of(j, 'pages')['total']
+    t.check(total['total_bytes'] > 270 << 20, total)
+    t.same(total['machine_peak_bytes'], j['memory']['used_peak_bytes'], 'peak by replay')
+
+
+def test_stream_fuzz():
+    """The decoder, under the sanitizers: streams made, cut and bent."""
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-iquote', t.TOP,
+                        '-o', d + '/fuzz', t.TOP + '/tests/fuzz/stream.c', t.TOP + '/cli/stream.c'], check=True)
+        r = subprocess.run([d + '/fuzz', '500', str(os.getpid())], capture_output=True, timeout=t.LIMIT)
+        t.same(r.returncode, 0, r.stderr)
+
+
+def test_heap_many_processes():
+    """Forty processes, forty books."""
+    with tempfile.TemporaryDirectory() as d:
+        r = t.quire('-q', '-m', '256M', '--heap', '--json', d + '/r.json', '--', 'sh', '-c', 'for i in $(seq 40); do /bin/echo $i > /dev/null; done')
+        t.same((r.returncode, r.stderr), (0, b''), 'end')
+        j = json.load(open(d + '/r.json'))
+    names = [p['name'] for p in tree_of(j, 'heap')['processes']]
+    t.same((names.count('echo'), names.count('seq')), (40, 1), 'processes')
 
 
 THREADS = r'''
