@@ -9,7 +9,7 @@
 #include <lib/string.h>
 #include <mm/slab.h>
 
-#define CAP_FULL_SET	((1UL << 41) - 1)	/* CAP_CHOWN … CAP_CHECKPOINT_RESTORE */
+#define CAP_FULL_SET	((1ULL << 41) - 1)	/* CAP_CHOWN … CAP_CHECKPOINT_RESTORE */
 
 struct cred cred_root = {
 	.refs = ATOMIC_INIT(1),

@@ -89,7 +89,7 @@ static bool object_in_slab(vaddr_t addr, struct page *head, u32 first, struct ob
 {
 	struct slab_cache *c = head->slab_cache;
 	vaddr_t base = (vaddr_t)page_address(head);
-	u32 nth = (u32)((addr - base) * c->reciprocal >> 32);
+	u32 nth = (u32)((u64)(addr - base) * c->reciprocal >> 32);
 
 	o->start = base + (vaddr_t)nth * c->slot_size;
 	if (nth >= c->objects || addr - o->start >= c->object_size)

@@ -255,11 +255,11 @@ int mm_report_smaps(struct mm *mm, struct text *out, bool rollup)
 
 /* ---- pagemap ---- */
 
-#define PM_SOFT_DIRTY	BIT(55)
-#define PM_EXCLUSIVE	BIT(56)
-#define PM_FILE		BIT(61)
-#define PM_SWAP		BIT(62)
-#define PM_PRESENT	BIT(63)
+#define PM_SOFT_DIRTY	BIT_ULL(55)
+#define PM_EXCLUSIVE	BIT_ULL(56)
+#define PM_FILE		BIT_ULL(61)
+#define PM_SWAP		BIT_ULL(62)
+#define PM_PRESENT	BIT_ULL(63)
 #define PM_SWAP_TYPE_BITS 5
 
 static u64 pagemap_entry(pte_t e, bool show_frames, bool soft_dirty)

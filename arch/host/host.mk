@@ -30,12 +30,12 @@ host_sources_m32 = $(m32_sources)
 string_functions := memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strcasecmp strchr strrchr strstr strspn strcspn
 string_renames := -D__QUIRE__ -fno-builtin $(foreach f,$(string_functions),-D$(f)=own_$(f))
 
-# 32 bits: lib/ and the allocators; the page tables are 64-bit's
-m32_tests := $(addprefix tests/unit/,main.c unit.c test_lib.c test_rbtree.c test_xarray.c test_slab.c test_page_alloc.c)
-m32_sources := $(filter-out lib/string.c,$(lib_sources)) mm/memblock.c mm/vmstat.c mm/fail.c $(wildcard mm/page_alloc/*.c mm/slab/*.c) \
-	$(addprefix mm/ledger/,accounts.c owners.c report.c modules.c) $(filter-out %cred.c,$(host_kernel)) arch/host/os.c arch/host/machine.c \
-	arch/host/nommu/nommu.c $(m32_tests)
-host_flags_m32 := -m32 -Iarch/host/include32 -O1 -DDEBUG -D_FILE_OFFSET_BITS=64 -fsanitize=address,undefined \
+# 32 bits: lib/ and mm/ whole, with page tables of three levels (x86's own format with PAE); no file systems
+m32_tests := $(addprefix tests/unit/,main.c unit.c test_lib.c test_rbtree.c test_xarray.c test_slab.c test_page_alloc.c test_vmalloc.c \
+	test_mm.c test_ledger.c test_lock.c test_timer.c)
+m32_sources := $(filter-out lib/string.c,$(lib_sources)) $(mm_sources) $(host_kernel) $(wildcard arch/host/*.c) arch/host/nofs/nofs.c $(m32_tests) \
+	tests/fuzz/mm_model.c
+host_flags_m32 := -m32 -O1 -DDEBUG -D_FILE_OFFSET_BITS=64 -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-sanitize=alignment,object-size,pointer-overflow -Wno-pointer-to-int-cast
 define host_variant
 build/host/$(1)/%.o: %.c

@@ -30,7 +30,7 @@ struct tlb_entry {
 };
 
 pgd_t *arch_kernel_pgd;
-unsigned pt_levels = 4;
+unsigned pt_levels = sizeof(long) == 8 ? 4 : 3;
 u64 pte_nx_mask = PTE_NX;
 unsigned long host_stale_hits;
 static struct tlb_entry tlbs[MAX_CPUS][TLB_SIZE];
@@ -316,7 +316,7 @@ static enum fault_result access_page(vaddr_t addr, char *buf, size_t n, enum pie
 		unsigned long on;
 		char *ram;
 
-		if (!mm || (long)addr < 0)
+		if (!mm || addr >= TASK_SIZE_L5)
 			return FAULT_SIGSEGV_MAPERR;
 		on = irq_save();
 		assert(loaded[cpu_id()] == mm);

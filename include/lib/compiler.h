@@ -64,6 +64,7 @@
 #define static_assert		_Static_assert
 #endif
 #define BIT(n)			(1UL << (n))
+#define BIT_ULL(n)		(1ULL << (n))
 
 #define CONCAT_(a, b)		a##b
 #define CONCAT(a, b)		CONCAT_(a, b)

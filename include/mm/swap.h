@@ -30,7 +30,7 @@ static inline unsigned swp_type(swp_entry_t e)
 }
 static inline u64 swp_offset(swp_entry_t e)
 {
-	return e.v & ((1UL << 58) - 1);
+	return e.v & (BIT_ULL(58) - 1);
 }
 /* As it stands in a file's page index (xa_value); offsets stay far below 2^50. */
 static inline unsigned long swp_to_index_value(swp_entry_t e)

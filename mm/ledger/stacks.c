@@ -207,7 +207,7 @@ static noinline unsigned kernel_frames(u64 *out)
 	while (n < KERNEL_DEPTH && fp >= low && fp + 16 <= high && !(fp & 7)) {
 		vaddr_t pc = ((vaddr_t *)fp)[1], up = ((vaddr_t *)fp)[0];
 
-		if (!pc || (s64)pc >= 0)
+		if (!pc || (long)pc >= 0)
 			break;
 		out[n++] = pc;
 		if (up <= fp)
@@ -295,7 +295,7 @@ static bool still_there(const struct place *p)
 	for (unsigned i = 0; same && i < p->nr; i++) {
 		u64 w;
 
-		same = !get_user(w, (const u64 __user *)(p->sp + p->words[i].at * 8)) && w == p->words[i].value;
+		same = !get_user(w, (const u64 __user *)(vaddr_t)(p->sp + p->words[i].at * 8)) && w == p->words[i].value;
 	}
 	current->fault_disabled--;
 	return same;

@@ -101,6 +101,7 @@ static int limited(void *a)
 		return 77;
 	EXPECT_ERR(mlock(p, 8 * PG), ENOMEM);
 	EXPECT_OK(mlock(p, 2 * PG));
+	EXPECT_ERR(mmap(NULL, 64 * PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0), EAGAIN);
 	lim.rlim_cur = 0;
 	setrlimit(RLIMIT_MEMLOCK, &lim);
 	EXPECT_ERR(mlock(p + 4 * PG, PG), EPERM);

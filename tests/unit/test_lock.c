@@ -92,6 +92,30 @@ TEST(lock, mutex_excludes_and_wakes)
 	EXPECT(t, list_empty(&s.mutex.waiters));
 }
 
+/* Goal: who found the mutex held long enough to go to sleep is woken. */
+static void holder_and_sleeper(unsigned cpu, void *arg)
+{
+	if (cpu) {
+		while (!atomic_read(&s.ready))
+			cpu_relax();
+		mutex_lock(&s.mutex);
+		mutex_unlock(&s.mutex);
+		return;
+	}
+	mutex_lock(&s.mutex);
+	atomic_add(&s.ready, 1);
+	while (atomic_read(&s.mutex.state) != 2)
+		cond_resched_slow();
+	mutex_unlock(&s.mutex);
+}
+
+TEST(lock, mutex_sleeper_is_woken)
+{
+	setup(t);
+	host_on_cpus(2, holder_and_sleeper, NULL);
+	EXPECT(t, !mutex_is_locked(&s.mutex));
+}
+
 static void rwsem_worker(unsigned cpu, void *arg)
 {
 	for (int i = 0; i < ROUNDS / 10; i++) {
@@ -144,7 +168,7 @@ static void fairness(unsigned cpu, void *arg)
 		while (list_empty(&s.sem.waiters))
 			cpu_relax();
 		atomic_add(&s.ready, 1);
-		for (int i = 0; i < 1000; i++)
+		while (atomic_read(&s.ready) < 3)
 			cond_resched_slow();
 		rwsem_read_unlock(&s.sem);
 	} else if (cpu == 1) {
@@ -156,6 +180,8 @@ static void fairness(unsigned cpu, void *arg)
 	} else {
 		while (atomic_read(&s.ready) < 2)
 			cpu_relax();
+		EXPECT((struct t *)arg, !rwsem_read_trylock(&s.sem));
+		atomic_add(&s.ready, 1);
 		rwsem_read_lock(&s.sem);
 		WRITE_ONCE(s.reads, READ_ONCE(s.a));
 		rwsem_read_unlock(&s.sem);
@@ -165,7 +191,7 @@ static void fairness(unsigned cpu, void *arg)
 TEST(lock, rwsem_is_fair)
 {
 	setup(t);
-	host_on_cpus(3, fairness, NULL);
+	host_on_cpus(3, fairness, t);
 	EXPECT_EQ(t, s.reads, 1);
 }
 

@@ -7,14 +7,19 @@
 #include <abi/errno.h>
 #include <lib/types.h>
 
+#ifdef __LP64__
 #define TASK_SIZE	0x7ffffffff000UL
 #define TASK_SIZE_L5	0xfffffffffff000UL
+#else
+#define TASK_SIZE	0xc0000000UL
+#define TASK_SIZE_L5	TASK_SIZE
+#endif
 
 static inline bool access_ok(const void __user *p, size_t n)
 {
 	unsigned long end = (unsigned long)p + n;
 
-	return end >= n && (long)end >= 0;
+	return end >= n && end <= TASK_SIZE_L5;
 }
 
 size_t raw_copy_to_user(void __user *dst, const void *src, size_t n);

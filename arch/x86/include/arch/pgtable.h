@@ -25,20 +25,20 @@ typedef struct { u64 v; } pte_t;
 typedef pte_t pgd_t;			/* what a root table consists of */
 typedef struct { u64 v; } pgprot_t;
 
-#define PTE_PRESENT	BIT(0)
-#define PTE_WRITE	BIT(1)
-#define PTE_USER	BIT(2)
-#define PTE_PWT		BIT(3)
-#define PTE_PCD		BIT(4)
-#define PTE_ACCESSED	BIT(5)
-#define PTE_DIRTY	BIT(6)
-#define PTE_HUGE	BIT(7)		/* levels 2 and 3 */
-#define PTE_GLOBAL	BIT(8)
-#define PTE_SPECIAL	BIT(9)		/* no struct page behind it, or none that is counted: zero page, device memory */
-#define PTE_SOFT_DIRTY	BIT(10)
-#define PTE_SWAP_SOFT_DIRTY BIT(1)	/* of a swap entry */
-#define PTE_NX		BIT(63)
-#define PTE_FRAME	0x000ffffffffff000UL
+#define PTE_PRESENT	BIT_ULL(0)
+#define PTE_WRITE	BIT_ULL(1)
+#define PTE_USER	BIT_ULL(2)
+#define PTE_PWT		BIT_ULL(3)
+#define PTE_PCD		BIT_ULL(4)
+#define PTE_ACCESSED	BIT_ULL(5)
+#define PTE_DIRTY	BIT_ULL(6)
+#define PTE_HUGE	BIT_ULL(7)		/* levels 2 and 3 */
+#define PTE_GLOBAL	BIT_ULL(8)
+#define PTE_SPECIAL	BIT_ULL(9)		/* no struct page behind it, or none that is counted: zero page, device memory */
+#define PTE_SOFT_DIRTY	BIT_ULL(10)
+#define PTE_SWAP_SOFT_DIRTY BIT_ULL(1)	/* of a swap entry */
+#define PTE_NX		BIT_ULL(63)
+#define PTE_FRAME	0x000ffffffffff000ULL
 #define PTE_PROTNONE	PTE_GLOBAL	/* when not present */
 
 #define PT_ENTRIES	512
@@ -46,7 +46,7 @@ typedef struct { u64 v; } pgprot_t;
 #define PT_SIZE(level)	(1UL << PT_SHIFT(level))		/* bytes one entry of this level covers */
 #define PT_INDEX(addr, level)	(((addr) >> PT_SHIFT(level)) & (PT_ENTRIES - 1))
 
-extern unsigned pt_levels;		/* 4, or 5 with LA57; constant after boot */
+extern unsigned pt_levels;		/* 4, or 5 with LA57; 3 on the 32-bit host; constant after boot */
 extern u64 pte_nx_mask;			/* PTE_NX, or 0 on CPUs without it */
 
 /* Kernel mappings. */
@@ -160,7 +160,7 @@ static inline paddr_t pt_entry_paddr(pte_t e)
 }
 static inline pte_t *pt_entry_virt(pte_t e)		/* the table it points to */
 {
-	return (pte_t *)(page_offset_base + pt_entry_paddr(e));
+	return (pte_t *)(uintptr_t)(page_offset_base + pt_entry_paddr(e));
 }
 static inline pte_t *pt_offset(pte_t *table, vaddr_t addr, unsigned level)
 {
@@ -175,6 +175,7 @@ static inline vaddr_t pt_next(vaddr_t addr, vaddr_t end, unsigned level)
 	return next - 1 < end - 1 ? next : end;
 }
 
-#define PT_USER_ENTRIES	256		/* entries of the root that belong to the user half */
+/* Entries of the root that belong to user space: half of 512, or three of the four that 32-bit addresses reach (PAE). */
+#define PT_USER_ENTRIES	(sizeof(long) == 8 ? 256u : 3u)
 
 #endif
