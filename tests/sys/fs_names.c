@@ -317,3 +317,13 @@ TEST(o_tmpfile)
 	EXPECT_EQ(write(fd, "tmp", 3), 3);
 	close(fd);
 }
+
+TEST(rename_over_an_ancestor)
+{
+	EXPECT_OK(mkdir("up", 0755));
+	EXPECT_OK(mkdir("up/down", 0755));
+	EXPECT_ERR(rename("up/down", "up"), ENOTEMPTY);
+	EXPECT_ERR(rename("up", "up/down"), EINVAL);
+	EXPECT_OK(rmdir("up/down"));
+	EXPECT_OK(rmdir("up"));
+}
