@@ -247,3 +247,18 @@ TEST(rlimit_nproc)
 		SKIP("needs root to change the user");
 	CHILD_EXITS(nproc_child, NULL, 0);
 }
+
+/* Vector registers are the child's, too; the C library saves none of them, so only assembler can tell. */
+TEST(vector_registers_are_inherited)
+{
+	uint64_t want[2] = { 0x1122334455667788, 0x99aabbccddeeff00 }, got[2] = { 0, 0 };
+	long pid = SYS_fork;
+	int status;
+
+	__asm__ volatile("movups %2, %%xmm7; syscall; movups %%xmm7, %1" : "+a"(pid), "=m"(got) : "m"(want) : "rcx", "r11", "memory", "xmm7");
+	if (!pid)
+		_exit(memcmp(got, want, sizeof(got)) != 0);
+	waitpid((pid_t)pid, &status, 0);
+	EXPECT_EQ(status, 0);
+	CHECK(!memcmp(got, want, sizeof(got)));
+}
