@@ -127,6 +127,7 @@ int device_register(const char *name, u32 mode, u32 major, u32 minor, const stru
 {
 	struct device_node *n = kzalloc(sizeof(*n), GFP_KERNEL);
 	bool block = S_ISBLK(mode);
+	int err;
 
 	if (!n)
 		return -ENOMEM;
@@ -142,7 +143,14 @@ int device_register(const char *name, u32 mode, u32 major, u32 minor, const stru
 	}
 	list_append(&devices, &n->link);
 	spin_unlock(&devices_lock);
-	return make_node(name, mode, n->rdev);
+	err = make_node(name, mode, n->rdev);
+	if (err) {
+		spin_lock(&devices_lock);
+		list_remove(&n->link);
+		spin_unlock(&devices_lock);
+		kfree(n);
+	}
+	return err;
 }
 
 void device_unregister(u32 major, u32 minor, bool block)

@@ -339,6 +339,11 @@ void file_accessed(struct file *f)
 
 /* ---- mapping a file ---- */
 
+static int setup_by_file(struct vma *v)
+{
+	return v->file->ops->mmap(v->file, v);
+}
+
 int file_prepare_mmap(struct file *f, struct mmap_request *req)
 {
 	unsigned type = (unsigned)req->flags & 0xf;		/* MAP_TYPE: 1 shared, 2 private, 3 shared_validate */
@@ -370,6 +375,8 @@ int file_prepare_mmap(struct file *f, struct mmap_request *req)
 			req->clear_may |= VM_MAYWRITE;
 	}
 	req->file = f;
+	if (f->ops->mmap)
+		req->setup = setup_by_file;
 	if (f->ops->can_mmap)
 		req->mapping = f->mapping;
 	file_accessed(f);

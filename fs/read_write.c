@@ -148,8 +148,8 @@ loff_t generic_llseek(struct file *f, loff_t off, int whence)
 
 static bool lock_pos(struct file *f)
 {
-	if (likely(atomic_read(&f->refs) == 1) || !(f->mode & FMODE_LSEEK))
-		return false;
+	if (likely(atomic_read(&f->refs) == 1) || !(f->mode & FMODE_LSEEK) || S_ISCHR(f->inode->mode))
+		return false;			/* a device's reader may sleep until a writer comes, as on Linux */
 	mutex_lock(&f->pos_lock);
 	return true;
 }

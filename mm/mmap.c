@@ -202,12 +202,16 @@ static int area_fill(struct vma *v, const struct mmap_request *r)
 		if (err)
 			return err;
 	}
+	vma_set_prot(v);
 	if (r->setup) {
+		u32 flags = v->flags;
+
 		err = r->setup(v);
 		if (err)
 			return err;
+		if (v->flags != flags && !(v->flags & VM_PFNMAP))	/* a driver's frames have the attributes it chose */
+			vma_set_prot(v);
 	}
-	vma_set_prot(v);
 	return 0;
 }
 

@@ -33,3 +33,9 @@ $(B)/heap.so: $(heap_sources) user/heap/heap_file.h user/heap/walk.h
 	  -iquote . -o $@ $(heap_sources)
 
 -include $(agent_objects:.o=.d)
+
+# Programs for the guest that also run on any Linux.
+$(B)/mem: user/mem.c
+	$(call say,USERCC,$<)
+	$(Q)$(USERCC) -std=gnu11 -D_GNU_SOURCE $(USER_CFLAGS) -static -s -o $@ $<
+command: $(B)/mem

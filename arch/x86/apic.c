@@ -13,6 +13,7 @@
 #include <kernel/boot_info.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/resource.h>
 #include <kernel/time.h>
 
 #define LAPIC_ID	0x20
@@ -109,6 +110,8 @@ void lapic_init_cpu(void)
 		x2apic = cpu_features.x2apic && !cmdline_has("nox2apic");
 		if (!x2apic)
 			lapic = arch_map_device(base & 0xffffff000, PAGE_SIZE, true);
+		if (iomem_claim(base & 0xffffff000, PAGE_SIZE, "Local APIC"))
+			pr_warn("local APIC: somebody has its addresses\n");
 	}
 	if (x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_ON | APIC_BASE_X2);

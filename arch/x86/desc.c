@@ -108,6 +108,9 @@ static void load_tables(u64 *gdt)
 	__asm__ volatile("movl %0, %%ss; movl %1, %%ds; movl %1, %%es" : : "r"(SEL_KERNEL_DS), "r"(0));
 }
 
+/* Memory types by PAT, PCD, PWT: WB WC UC- UC, WB WP UC- WT, as on Linux. */
+#define PAT_TABLE	0x0407050600070106ull
+
 /* The GS base must be this CPU's already. */
 void gdt_init_cpu(unsigned cpu)
 {
@@ -120,6 +123,7 @@ void gdt_init_cpu(unsigned cpu)
 	fill_gdt(gdt, tss, cpu);
 	load_tables(gdt);
 
+	wrmsr(MSR_PAT, PAT_TABLE);
 	wrmsr(MSR_STAR, (u64)SEL_KERNEL_CS << 32 | (u64)SEL_USER32_CS << 48);
 	wrmsr(MSR_LSTAR, (u64)syscall_entry);
 	wrmsr(MSR_CSTAR, 0);

@@ -14,6 +14,7 @@
 #include <kernel/irq.h>
 #include <kernel/main.h>
 #include <kernel/printk.h>
+#include <kernel/resource.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 #include <mm/vmalloc.h>
@@ -190,6 +191,8 @@ static int mmio_probe(paddr_t base, unsigned line)
 		       (unsigned long)base);
 		return -ENODEV;
 	}
+	if (iomem_claim(base, 0x200, "virtio-mmio"))
+		pr_warn("virtio-mmio %lx: somebody has its addresses\n", (unsigned long)base);
 	m = kzalloc(sizeof(*m), GFP_KERNEL | GFP_NOACCOUNT);
 	if (!m)
 		return -ENOMEM;

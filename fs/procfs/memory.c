@@ -16,6 +16,9 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/zswap.h>
+#include <kernel/cred.h>
+#include <kernel/resource.h>
+#include <linux/capability.h>
 #include <mm/ledger.h>
 #include <mm/ledger_stream.h>
 #include <mm/lru.h>
@@ -198,30 +201,9 @@ static int vmallocinfo_show(struct text *out, void *arg)
 	return vmalloc_report(out);
 }
 
-static int range_order(const void *a, const void *b)
-{
-	const struct boot_range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static int iomem_show(struct text *out, void *arg)
 {
-	static const char *const names[] = { "Reserved", "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage",
-					     "Unusable memory" };
-	struct boot_range r[BOOT_MAX_RANGES];
-	unsigned n = boot_info.nr_ranges;
-
-	memcpy(r, boot_info.ranges, n * sizeof(r[0]));
-	sort(r, n, sizeof(r[0]), range_order);
-	for (unsigned i = 0; i < n; i++) {
-		text_printf(out, "%08llx-%08llx : %s\n", (unsigned long long)r[i].start, (unsigned long long)r[i].end - 1,
-			    names[r[i].type < ARRAY_SIZE(names) ? r[i].type : 0]);
-		if (boot_info.kernel_start >= r[i].start && boot_info.kernel_end <= r[i].end)
-			text_printf(out, "  %08llx-%08llx : Kernel image\n", (unsigned long long)boot_info.kernel_start,
-				    (unsigned long long)boot_info.kernel_end - 1);
-	}
-	return 0;
+	return iomem_text(out, capable(CAP_SYS_ADMIN));
 }
 
 static int swaps_show(struct text *out, void *arg)

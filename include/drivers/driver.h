@@ -12,6 +12,7 @@
 #include <kernel/module.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/resource.h>
 #include <kernel/sched.h>
 #include <kernel/time.h>
 #include <kernel/version.h>
@@ -155,6 +156,22 @@ static inline void msleep(unsigned ms)
 	task_set_state(TASK_UNINTERRUPTIBLE);
 	schedule_timeout((ktime_t)ms * NSEC_PER_MSEC);
 }
+
+/* ---- device memory --------------------------------------------------------------------------------------------------- */
+
+#define ioremap(phys, size)		MODULE_CALL((ioremap)(phys, size, PROT_KERNEL_IO))
+#define ioremap_wc(phys, size)		MODULE_CALL((ioremap)(phys, size, PROT_KERNEL_WC))
+#define ioremap_cache(phys, size)	MODULE_CALL((ioremap)(phys, size, PROT_KERNEL_RW))
+#define request_mem_region(start, n, name) (iomem_claim(start, n, name) == 0)
+#define release_mem_region(start, n)	iomem_release(start, n)
+static inline u8 readb(const volatile void *p)	{ return *(const volatile u8 *)p; }
+static inline u16 readw(const volatile void *p)	{ return *(const volatile u16 *)p; }
+static inline u32 readl(const volatile void *p)	{ return *(const volatile u32 *)p; }
+static inline u64 readq(const volatile void *p)	{ return *(const volatile u64 *)p; }
+static inline void writeb(u8 v, volatile void *p)	{ *(volatile u8 *)p = v; }
+static inline void writew(u16 v, volatile void *p)	{ *(volatile u16 *)p = v; }
+static inline void writel(u32 v, volatile void *p)	{ *(volatile u32 *)p = v; }
+static inline void writeq(u64 v, volatile void *p)	{ *(volatile u64 *)p = v; }
 
 /* ---- kernel functions that allocate on our behalf ------------------------------------------------------------------- */
 

@@ -109,6 +109,7 @@ DEFINE_CR(4)
 #define CR4_PKE		BIT(22)
 
 #define MSR_APIC_BASE	0x1b
+#define MSR_PAT		0x277
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_TSC_AUX	0xc0000103
 #define MSR_EFER	0xc0000080

@@ -55,7 +55,8 @@ extern u64 pte_nx_mask;			/* PTE_NX, or 0 on CPUs without it */
 #define PROT_KERNEL_RO	PROT_K(pte_nx_mask)
 #define PROT_KERNEL_RX	PROT_K(0)
 #define PROT_KERNEL_IO	PROT_K(PTE_WRITE | PTE_PCD | PTE_PWT | pte_nx_mask)
-#define PROT_KERNEL_WT	PROT_K(PTE_WRITE | PTE_PWT | pte_nx_mask)
+#define PROT_KERNEL_WC	PROT_K(PTE_WRITE | PTE_PWT | pte_nx_mask)
+#define PROT_KERNEL_WT	PROT_K(PTE_WRITE | PTE_HUGE | PTE_PCD | PTE_PWT | pte_nx_mask)	/* in a last-level entry that bit is PAT */
 
 /* What a user area's permissions become. Write permission in a private area is added by the fault, after copying. */
 static inline pgprot_t pgprot_user(bool read, bool write, bool exec)
@@ -64,9 +65,18 @@ static inline pgprot_t pgprot_user(bool read, bool write, bool exec)
 		return (pgprot_t){ PTE_PROTNONE | PTE_USER | pte_nx_mask };
 	return (pgprot_t){ PTE_PRESENT | PTE_USER | (write ? PTE_WRITE : 0) | (exec ? 0 : pte_nx_mask) };
 }
-static inline pgprot_t pgprot_uncached(pgprot_t p)
+/* Caching by the CPU's table (arch/x86/desc.c): 0 cached, PWT write-combining, PCD|PWT none. */
+static inline pgprot_t pgprot_noncached(pgprot_t p)
 {
 	return (pgprot_t){ p.v | PTE_PCD | PTE_PWT };
+}
+static inline pgprot_t pgprot_uncached(pgprot_t p)
+{
+	return pgprot_noncached(p);
+}
+static inline pgprot_t pgprot_writecombine(pgprot_t p)
+{
+	return (pgprot_t){ (p.v & ~PTE_PCD) | PTE_PWT };
 }
 
 static inline pte_t pte_make(pfn_t pfn, pgprot_t prot)
