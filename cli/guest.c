@@ -149,6 +149,12 @@ static void on_hello(const char *body, size_t len, char *job, size_t job_len)
 	}
 	s->r->boot_ns = monotonic_ns() - s->begin;
 	s->state = STARTING;
+	if (s->o->seeded) { /* nothing comes at a time of the host's choosing */
+		uint64_t none = 0;
+
+		control_send(WIRE_STDIN_EOF, &none, sizeof(none));
+		s->in.source_ended = s->eof_told = true;
+	}
 	control_send(WIRE_JOB, job, job_len);
 }
 

@@ -68,13 +68,14 @@ static json_t *outcome(const struct run_result *r)
 	return j;
 }
 
-static json_t *times(const struct run_result *r)
+/* A run that is the same each time has no host times: its clock is the count of its instructions. */
+static json_t *times(const struct options *o, const struct run_result *r)
 {
 	json_t *j = json_object();
 
-	json_object_set_new(j, "wall_ns", number(r->wall_ns));
-	json_object_set_new(j, "boot_ns", number(r->boot_ns));
-	json_object_set_new(j, "start_ns", number(r->start_ns));
+	json_object_set_new(j, "wall_ns", number(o->seeded ? r->exit.run_ns : r->wall_ns));
+	json_object_set_new(j, "boot_ns", number(o->seeded ? 0 : r->boot_ns));
+	json_object_set_new(j, "start_ns", number(o->seeded ? 0 : r->start_ns));
 	json_object_set_new(j, "program_ns", number(r->exit.run_ns));
 	json_object_set_new(j, "user_us", number(r->exit.user_us));
 	json_object_set_new(j, "system_us", number(r->exit.system_us));
@@ -470,11 +471,13 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "quire", json_string(QUIRE_VERSION));
 	json_object_set_new(j, "command", command);
 	json_object_set_new(j, "outcome", outcome(r));
-	json_object_set_new(j, "times", times(r));
+	json_object_set_new(j, "times", times(o, r));
 	json_object_set_new(j, "machine", machine(o, a));
 	json_object_set_new(j, "memory", r->ledger && ledger_parse(l, r->ledger_start, r->ledger) ? memory(l, r) : json_null());
 	if (r->modules && (modules = modules_json(o, r->modules)))
 		json_object_set_new(j, "modules", modules);
+	if (o->seeded)
+		json_object_set_new(j, "replay", replay_json(o));
 	json_object_set_new(j, "trouble", trouble_json(r->events));
 	json_object_set_new(j, "stacks", stacks(o));
 	if (r->audit)

@@ -65,6 +65,8 @@ int main(int argc, char **argv)
 		puts("quire " QUIRE_VERSION);
 		return 0;
 	}
+	if (!strcmp(argv[1], "replay"))
+		return command_replay(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "report"))
 		return command_report(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "top"))

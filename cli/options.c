@@ -20,6 +20,8 @@ enum {
 	OPT_CPU,
 	OPT_ACCEL,
 	OPT_DETERMINISTIC,
+	OPT_ICOUNT,
+	OPT_SEED,
 	OPT_TIMEOUT,
 	OPT_WATCHDOG,
 	OPT_APPEND,
@@ -68,7 +70,8 @@ static const struct option long_options[] = {
 	{"cpu", required_argument, NULL, OPT_CPU},
 	{"accel", required_argument, NULL, OPT_ACCEL},
 	{"deterministic", no_argument, NULL, OPT_DETERMINISTIC},
-	{"icount", no_argument, NULL, OPT_DETERMINISTIC},
+	{"icount", no_argument, NULL, OPT_ICOUNT},
+	{"seed", required_argument, NULL, OPT_SEED},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"watchdog", required_argument, NULL, OPT_WATCHDOG},
 	{"append", required_argument, NULL, OPT_APPEND},
@@ -109,6 +112,7 @@ static const char help_text[] =
 	"       quire shell [OPTIONS] [-- PROGRAM [ARGS]]\n"
 	"       quire boot [OPTIONS]\n"
 	"       quire doctor [--accel auto]\n"
+	"       quire replay FILE.json [OPTIONS]\n"
 	"       quire report FILE.json [--text|--html|--massif|--folded] [-o OUT]\n"
 	"       quire diff A.json B.json [--json]\n"
 	"       quire top [--guest] [-d SEC] [-b]\n"
@@ -120,6 +124,7 @@ static const char help_text[] =
 	"  run     run PROGRAM; its exit status is ours\n"
 	"  shell   an interactive shell with job control, on a terminal of its own\n"
 	"  boot    boot only, the kernel's log on the terminal\n"
+	"  replay  a run made with --deterministic once more, to the instruction\n"
 	"  report  draw the report of an earlier run again, from its JSON\n"
 	"  diff    what changed between two runs\n"
 	"  top     the same live; --guest: of the guest of a running quire run\n"
@@ -133,6 +138,8 @@ static const char help_text[] =
 	"      --accel WHICH      auto, tcg or kvm (default auto: kvm when a probe proved it)\n"
 	"      --machine TYPE     microvm or q35 (default microvm)\n"
 	"      --cpu MODEL        QEMU's -cpu\n"
+	"      --deterministic    the same run each time, to the instruction; --seed N: another one;\n"
+	"                         one processor, no standard input; repeat with: quire replay FILE.json\n"
 	"      --icount           guest time follows the count of instructions, not the host's clock\n"
 	"      --swap SIZE[,pri=N] swap space for this run; may be given several times\n"
 	"      --zswap PERCENT    a pool of compressed pages, so much of RAM, in front of it\n"
@@ -488,7 +495,13 @@ static void parse_long(struct options *o, int opt)
 		o->cpu_model = optarg;
 		break;
 	case OPT_DETERMINISTIC:
+		o->deterministic = o->seeded = true;
+		break;
+	case OPT_ICOUNT:
 		o->deterministic = true;
+		break;
+	case OPT_SEED:
+		o->seed = strtoul(optarg, NULL, 0);
 		break;
 	case OPT_APPEND:
 		o->append = optarg;
@@ -601,7 +614,7 @@ void options_parse(struct options *o, int argc, char **argv)
 {
 	int opt;
 
-	*o = (struct options){.command = argv[0], .cpus = 1, .machine = "microvm", .watchdog_s = 60,
+	*o = (struct options){.command = argv[0], .cpus = 1, .machine = "microvm", .watchdog_s = 60, .seed = 1,
 			      .rootfs = "/"};
 	argv[0] = (char *)program_name; /* getopt's messages begin with it */
 	while ((opt = getopt_long(argc, argv, "+m:p:tqvh", long_options, NULL)) >= 0) {
@@ -629,6 +642,8 @@ void options_parse(struct options *o, int argc, char **argv)
 			parse_long(o, opt);
 		}
 	}
+	o->given = argv + 1;
+	o->nr_given = optind - 1;
 	o->argv = argv + optind;
 	o->argc = argc - optind;
 	name_tags(o);

@@ -66,6 +66,20 @@ static int socket_device(struct qemu_args *a, const char *id)
 	return fds[0];
 }
 
+/* Each byte of the log in a socket takes half a kilobyte of its buffer, and when that is full the guest waits. A pipe holds a megabyte. */
+static int log_pipe(struct qemu_args *a)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		fail("cannot make a pipe: %s", strerror(errno));
+	fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	arg(a, "-chardev");
+	arg(a, "file,id=log,path=/proc/self/fd/%d", keep(a, fds[1]));
+	return fds[0];
+}
+
 /* A quarter of what is free, 1 GiB at most: enough for a compiler or xz -9, and it costs only what is touched. */
 uint64_t choose_memory(void)
 {
@@ -111,8 +125,8 @@ static void add_machine(struct qemu_args *a, const struct options *o, const stru
 {
 	arg(a, "-M");
 	if (!strcmp(o->machine, "microvm")) /* ACPI's tables name the processors; without them a smaller BIOS starts */
-		arg(a, "microvm,acpi=%s,pit=off,pic=off,rtc=on,isa-serial=on,auto-kernel-cmdline=on",
-		    o->cpus > 1 ? "on" : "off");
+		arg(a, "microvm,acpi=%s,pit=off,pic=off,rtc=%s,isa-serial=on,auto-kernel-cmdline=on",
+		    o->cpus > 1 ? "on" : "off", o->seeded ? "off" : "on"); /* its alarm would be the next event of an idle machine */
 	else
 		arg(a, "%s", o->machine);
 	if (is_microvm(o)) {
@@ -141,7 +155,7 @@ static void add_machine(struct qemu_args *a, const struct options *o, const stru
 		arg(a, "-rtc");
 		arg(a, "base=2024-01-01,clock=vm");
 		arg(a, "-seed");
-		arg(a, "1");
+		arg(a, "%lu", o->seed);
 	}
 }
 
@@ -159,9 +173,13 @@ static void add_bare(struct qemu_args *a)
 /* The machine's own clock knows whole seconds only. */
 static const char *time_word(const struct options *o)
 {
-	static char word[48];
+	static char word[80];
 	struct timespec now;
 
+	if (o->seeded) { /* 2024; a seed of 0 would be none */
+		snprintf(word, sizeof(word), " quire.time=1704067200000000000 quire.seed=%lu", o->seed + 1);
+		return word;
+	}
 	if (o->deterministic || o->dry_run)
 		return "";
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -196,8 +214,8 @@ static void add_kernel(struct qemu_args *a, const struct options *o)
 	else
 		arg(a, "%s", initrd);
 	arg(a, "-append");
-	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s%s%s%s%s", o->kernel ? " reboot=t" : "", time_word(o),
-	    o->reclaim ? " quire.reclaim=" : "", o->reclaim ? o->reclaim : "",
+	arg(a, "console=ttyS0 panic=-1 rdinit=/init%s%s%s%s%s%s%s%s", o->kernel ? " reboot=t" : "", time_word(o),
+	    o->seeded ? " quire.deterministic" : "", o->reclaim ? " quire.reclaim=" : "", o->reclaim ? o->reclaim : "",
 	    o->verbose ? " quire.verbose" : "", o->append ? " " : "", o->append ? o->append : "");
 }
 
@@ -277,7 +295,7 @@ void qemu_build(struct qemu_args *a, const struct options *o, const struct accel
 	add_machine(a, o, accel);
 	add_bare(a);
 	add_kernel(a, o);
-	vm->log = socket_device(a, "log");
+	vm->log = o->seeded ? log_pipe(a) : socket_device(a, "log");
 	arg(a, "-serial");
 	arg(a, "chardev:log");
 	check_slots(o);

@@ -81,6 +81,10 @@ struct options {
 	unsigned int nr_zrams;
 	const char *knobs[32]; /* "/proc/sys/vm/swappiness=100" */
 	unsigned int nr_knobs;
+	char **given; /* the options as they were typed */
+	int nr_given;
+	bool seeded; /* --deterministic: the same run each time */
+	unsigned long seed;
 	const char *reclaim; /* policy, or NULL */
 	char **argv;
 	int argc;
@@ -270,6 +274,10 @@ bool attach_answer(int client, const char *text, size_t len);
 int attach_find(void);
 int attach_connect(int pid);
 char *attach_ask(int fd);
+
+/* replay.c */
+json_t *replay_json(const struct options *o);
+int command_replay(int argc, char **argv);
 
 /* run.c, boot.c, doctor.c: the commands; each returns the exit status */
 int command_run(struct options *o);

@@ -77,6 +77,17 @@ void sched_timer_program(ktime_t at)
 	}
 }
 
+/* For a wait that guest time must not pass in; on this CPU. */
+void sched_timer_pause(void)
+{
+	arch_timer_set(KTIME_MAX);
+}
+
+void sched_timer_resume(void)
+{
+	arch_timer_set(this_rq()->hw_deadline);
+}
+
 void rq_update_curr(struct rq *rq, ktime_t now)
 {
 	struct task *t = rq->curr;

@@ -14,8 +14,11 @@
  */
 #include <abi/errno.h>
 #include <drivers/virtio.h>
+#include <arch/cpu.h>
+#include <kernel/boot_info.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/sched.h>
 #include <lib/string.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -42,6 +45,7 @@ struct virtqueue {
 	u16			free_head;
 	unsigned		nr_free;
 	bool			broken;
+	bool			answers;	/* the last buffer has something for the device to read: it comes back soon */
 	void			(*callback)(struct virtqueue *q);
 	void			*priv;
 	struct desc_state	state[];
@@ -187,10 +191,41 @@ int virtqueue_add(struct virtqueue *q, const struct virtio_seg *segs, unsigned n
 	for (unsigned i = 0; i < used; i++)
 		q->free_head = q->state[q->free_head].next;
 	q->nr_free -= used;
+	q->answers = nr_out > 0;
 	q->avail->ring[q->avail_idx & (q->size - 1)] = head;
 	smp_wmb();			/* the entry before the index */
 	WRITE_ONCE(q->avail->idx, ++q->avail_idx);
 	return 0;
+}
+
+/*
+ * With quire.deterministic: wait here until the device has done it all, asleep and with the timer off, so that under -icount neither an
+ * instruction nor a nanosecond of guest time depends on how long the host took. The interrupt comes at the hlt and nowhere else.
+ */
+static void notify_and_wait(struct virtqueue *q)
+{
+	u16 flags = q->avail->flags;
+
+	WRITE_ONCE(q->avail->flags, 0);
+	sched_timer_pause();
+	irq_disable();
+	q->dev->transport->notify(q);
+	do {
+		cpu_idle_wait();
+		irq_disable();
+	} while (READ_ONCE(q->used->idx) != q->avail_idx);
+	irq_enable();
+	sched_timer_resume();
+	WRITE_ONCE(q->avail->flags, flags);
+}
+
+static bool deterministic(void)
+{
+	static s8 known = -1;
+
+	if (known < 0)
+		known = cmdline_has("quire.deterministic");
+	return known;
 }
 
 void virtqueue_kick(struct virtqueue *q)
@@ -199,7 +234,9 @@ void virtqueue_kick(struct virtqueue *q)
 	if (q->last_kick == q->avail_idx || q->broken)
 		return;
 	q->last_kick = q->avail_idx;
-	if (!(q->used->flags & VRING_USED_F_NO_NOTIFY))
+	if (q->answers && unlikely(deterministic()))
+		notify_and_wait(q);
+	else if (!(q->used->flags & VRING_USED_F_NO_NOTIFY))
 		q->dev->transport->notify(q);
 }
 

@@ -63,4 +63,7 @@ void task_tick(struct task *t);
 /* border, defined by mm/: switch address spaces. Kernel threads pass next->mm == NULL and keep the old one. */
 void mm_switch(struct task *prev, struct task *next);
 
+void sched_timer_pause(void);		/* this CPU's timer, for a wait in which no guest time passes */
+void sched_timer_resume(void);
+
 #endif
