@@ -30,3 +30,16 @@ uninstall:
 
 -include $(cli_objects:.o=.d)
 .PHONY: command install uninstall
+
+# The command's parsers under sanitizers, fed with damaged input: make fuzz-cli [ROUNDS=n]
+fuzz_sources := $(sort $(wildcard cli/*.c)) tests/fuzz/cli_parsers.c
+$(B)/cli_parsers: $(fuzz_sources) $(wildcard cli/*.h) cli/page.html
+	$(call say,HOSTCC,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wno-format-truncation -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+		-Dmain=cli_main -iquote . -c -o $(B)/cli_main.o cli/main.c
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wno-format-truncation -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+		-iquote . -o $@ $(filter-out cli/main.c,$(fuzz_sources)) $(B)/cli_main.o -ljansson -ldw -lelf -pthread
+
+fuzz-cli: $(B)/cli_parsers
+	$(B)/cli_parsers $(ROUNDS)
+.PHONY: fuzz-cli

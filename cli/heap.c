@@ -281,8 +281,10 @@ json_t *heap_json(const struct options *o, json_t *frames)
 	int32_t *numbers;
 	struct call_tree t;
 
-	if (!most)
+	if (!most) {
+		json_decref(list);
 		return NULL;
+	}
 	call_tree_init(&t, columns, NR_COLUMNS);
 	for (size_t i = 0; i < nr_processes; i++) {
 		const struct heap_header *h = &processes[i].head;

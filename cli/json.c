@@ -432,9 +432,9 @@ static json_t *memory(const struct ledger *l, const struct run_result *r)
 	json_object_set_new(j, "peak_time_ns", number(l->peak_time_ns));
 	json_object_set_new(j, "end_time_ns", number(l->now_time_ns));
 	json_object_set_new(j, "unaccounted_end_bytes",
-			    json_integer(ledger_unaccounted_now(l) * (json_int_t)l->page_size));
+			    json_integer((json_int_t)((uint64_t)ledger_unaccounted_now(l) * l->page_size)));
 	json_object_set_new(j, "unaccounted_peak_bytes",
-			    json_integer(ledger_unaccounted_at_peak(l) * (json_int_t)l->page_size));
+			    json_integer((json_int_t)((uint64_t)ledger_unaccounted_at_peak(l) * l->page_size)));
 	json_object_set_new(j, "accounts", accounts(l));
 	json_object_set_new(j, "slabs", slabs(l));
 	json_object_set_new(j, "sites", sites(r->ledger_start, r->ledger));

@@ -488,10 +488,11 @@ void stacks_finish(bool whole)
 json_t *stacks_json(json_t *frames)
 {
 	struct stacks *s = the_stacks;
-	json_t *j, *total = json_object();
+	json_t *j, *total;
 
 	if (!s || !s->stream.begun || !s->tree.nr_nodes)
 		return NULL;
+	total = json_object();
 	j = call_tree_json(&s->tree, 2000, frames, NULL);
 	json_object_set_new(j, "kind", json_string("pages"));
 	for (unsigned int c = 0; c < NR_COLUMNS; c++) {

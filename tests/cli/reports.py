@@ -295,3 +295,43 @@ def test_top_guest():
         p.communicate(timeout=60)
     r = subprocess.run([t.opts.quire, 'top', '--guest=%d' % p.pid], capture_output=True, timeout=60)
     t.check(r.returncode == 125 and b'no guest' in r.stderr, r)
+
+
+# ---- massif.out, by its own readers ----
+
+def test_massif_odd_names():
+    """Trees of many depths, with names that trip readers: ms_print takes every one and keeps the peak."""
+    import random, shutil
+    if not shutil.which('ms_print'):
+        raise t.Skip('no ms_print')
+    names = ['main (a.c:1)', 'f#1 (b.c:2)', '???', 'operator<<(std::ostream&, char) (x y.cc:3)', 'n12: 5 tricky', '(in /usr/lib/libc.so.6)', 'é世界',
+             'a' * 300, 'line\nbreak', '"quoted"', ' leading', 'in 3 places, all below massif\'s threshold', '', '\t', 'snapshot=7', '100%']
+    with tempfile.TemporaryDirectory() as d:
+        t.quire('-q', '-m', '64M', '--json', d + '/r.json', '--', 'true')
+        base = json.load(open(d + '/r.json'))
+        base['command'] = ['a#b', 'c\nd']
+        for seed in range(12):
+            r = random.Random(seed)
+            peak = max(row[1] for row in base['memory']['timeline']['rows'])
+            nodes, room = [], []
+            for i in range(r.choice([1, 5, 60, 300])):
+                parent = -1 if not nodes or r.random() < 0.1 else r.choice([len(nodes) - 1, r.randrange(len(nodes))])
+                most = room[parent] if parent >= 0 else peak // 2
+                size = r.randint(0, max(0, most // r.choice([1, 2, 5])))
+                if parent >= 0:
+                    room[parent] -= size
+                nodes.append([parent, r.randrange(len(names)), size, size])
+                room.append(size)
+            base['stacks'] = {'frames': names, 'trees': [{'kind': r.choice(['heap', 'pages']),
+                                                         'columns': ['parent', 'frame', 'at_peak_bytes', 'end_bytes'], 'nodes': nodes}]}
+            json.dump(base, open(d + '/s.json', 'w'))
+            out = subprocess.run([t.opts.quire, 'report', '--massif', d + '/s.json', '-o', d + '/m'], capture_output=True)
+            t.same((out.returncode, out.stderr), (0, b''), 'quire report')
+            p = subprocess.run(['ms_print', d + '/m'], capture_output=True)
+            t.check(p.returncode == 0 and not p.stderr and b'(peak)' in p.stdout, seed, p.stderr, p.stdout[-300:])
+
+
+def test_parsers_fuzzed():
+    """Damaged texts and reports under sanitizers: words, never a crash (make fuzz-cli for more)."""
+    r = subprocess.run(['make', '-s', 'fuzz-cli', 'ROUNDS=300'], cwd=t.TOP, capture_output=True, timeout=400)
+    t.check(r.returncode == 0 and b'ok 1' in r.stdout, r.stdout[-500:], r.stderr[-2000:])
