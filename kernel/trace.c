@@ -2,7 +2,7 @@
  * trace.c - trace events into per-CPU rings.
  *
  * SHAPE    a trace point that is on calls trace_emit(): run state, filter, then the record goes into this CPU's ring; the oldest
- *          records make room. Positions are byte counts since the ring was made, so a reader notices what it missed. Readers (fs/tracefs.c) copy records out.
+ *          records make room. Positions are byte counts since the ring was made, so a reader notices what it missed. Readers (fs/tracefs/) copy records out.
  * LIFE     rings get their memory from tracefs when the first event is turned on; without memory nothing is recorded.
  * CONTEXT  trace points stand under the allocator's locks: emitting takes only the ring's lock, the last in the order, allocates
  *          nothing and wakes nobody itself (a deferred handler wakes trace_pipe).
