@@ -347,6 +347,61 @@ static int reclaim_write(struct memcg *m, char *text)
 	return freed >= (unsigned long)min(pages, now) ? 0 : -EAGAIN;
 }
 
+/* ---- memory.swap.*, memory.zswap.* ---- */
+
+static int swap_current_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->swap_pages);
+}
+
+static int swap_peak_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->swap_peak);
+}
+
+static int swap_max_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->swap_max);
+}
+
+static int swap_max_write(struct memcg *m, char *text)
+{
+	return parse_pages(text, &m->swap_max);
+}
+
+static int swap_high_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->swap_high);
+}
+
+static int swap_high_write(struct memcg *m, char *text)
+{
+	return parse_pages(text, &m->swap_high);
+}
+
+static int swap_events_show(struct text *out, struct memcg *m)
+{
+	text_printf(out, "high %ld\nmax %ld\nfail %ld\n", atomic_read(&m->swap_events[SWAP_HIGH]),
+		    atomic_read(&m->swap_events[SWAP_MAX]), atomic_read(&m->swap_events[SWAP_FAIL]));
+	return 0;
+}
+
+static int zswap_current_show(struct text *out, struct memcg *m)
+{
+	text_printf(out, "%ld\n", m->zswap_bytes);
+	return 0;
+}
+
+static int zswap_max_show(struct text *out, struct memcg *m)
+{
+	return show_pages(out, m->zswap_max);
+}
+
+static int zswap_max_write(struct memcg *m, char *text)
+{
+	return parse_pages(text, &m->zswap_max);
+}
+
 static const struct cg_file files[] = {
 	{ "cgroup.controllers", 0444, 0, controllers_show, NULL },
 	{ "cgroup.events", 0444, CG_NOT_ROOT, events_show, NULL },
@@ -369,6 +424,13 @@ static const struct cg_file files[] = {
 	{ "memory.peak", 0444, CG_NOT_ROOT | CG_MEMORY, peak_show, NULL },
 	{ "memory.reclaim", 0200, CG_MEMORY, NULL, reclaim_write },
 	{ "memory.stat", 0444, CG_NOT_ROOT | CG_MEMORY, memstat_show, NULL },
+	{ "memory.swap.current", 0444, CG_NOT_ROOT | CG_MEMORY, swap_current_show, NULL },
+	{ "memory.swap.events", 0444, CG_NOT_ROOT | CG_MEMORY, swap_events_show, NULL },
+	{ "memory.swap.high", 0644, CG_NOT_ROOT | CG_MEMORY, swap_high_show, swap_high_write },
+	{ "memory.swap.max", 0644, CG_NOT_ROOT | CG_MEMORY, swap_max_show, swap_max_write },
+	{ "memory.swap.peak", 0444, CG_NOT_ROOT | CG_MEMORY, swap_peak_show, NULL },
+	{ "memory.zswap.current", 0444, CG_NOT_ROOT | CG_MEMORY, zswap_current_show, NULL },
+	{ "memory.zswap.max", 0644, CG_NOT_ROOT | CG_MEMORY, zswap_max_show, zswap_max_write },
 };
 
 static bool file_exists(const struct cg_file *f, const struct memcg *m)

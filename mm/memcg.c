@@ -32,6 +32,7 @@
 struct memcg memcg_root = {
 	.children = LIST_INIT(memcg_root.children), .sibling = LIST_INIT(memcg_root.sibling), .refs = ATOMIC_INIT(1),
 	.max = MEMCG_NO_LIMIT, .high = MEMCG_NO_LIMIT, .id = 1,
+	.swap_max = MEMCG_NO_LIMIT, .swap_high = MEMCG_NO_LIMIT, .zswap_max = MEMCG_NO_LIMIT,
 };
 int memcg_count;
 bool (*memcg_oom)(struct memcg *m, gfp_t gfp, unsigned order);
@@ -49,6 +50,107 @@ void memcg_unlock(void)
 	mutex_unlock(&memcg_mutex);
 }
 
+/* ---- swap: slots name who pays by a small number ---- */
+
+#define SWAP_IDS	512
+
+static spinlock_t swap_charge_lock = SPINLOCK_INIT("memcg_swap", LOCK_LEAF);
+static struct memcg *swap_payers[SWAP_IDS];	/* a removed cgroup's number stands for its parent until no slot names it */
+static u32 swap_id_slots[SWAP_IDS];
+
+static void swap_id_get(struct memcg *m)
+{
+	spin_lock(&swap_charge_lock);
+	for (u16 i = 1; i < SWAP_IDS && !m->swap_id; i++)
+		if (!swap_payers[i]) {
+			swap_payers[i] = m;
+			m->swap_id = i;
+		}
+	spin_unlock(&swap_charge_lock);
+}
+
+static void swap_id_put(struct memcg *m)
+{
+	spin_lock(&swap_charge_lock);
+	for (u16 i = 1; i < SWAP_IDS; i++)
+		if (swap_payers[i] == m)
+			swap_payers[i] = swap_id_slots[i] ? m->parent : NULL;
+	spin_unlock(&swap_charge_lock);
+}
+
+static struct memcg *swap_payer(owner_t o)
+{
+	struct memcg *m = memcg_of_owner(o);
+
+	while (m != &memcg_root && !m->swap_id)
+		m = m->parent;
+	return m;
+}
+
+bool memcg_swap_charge(owner_t o, u16 *id)
+{
+	struct memcg *m = swap_payer(o), *full = NULL;
+
+	*id = 0;
+	if (m == &memcg_root)
+		return true;
+	spin_lock(&swap_charge_lock);
+	for (struct memcg *c = m; c && !full; c = c->parent)
+		if (c->swap_pages >= c->swap_max)
+			full = c;
+	if (!full) {
+		*id = m->swap_id;
+		swap_id_slots[*id]++;
+		for (struct memcg *c = m; c; c = c->parent)
+			if (++c->swap_pages > c->swap_peak)
+				c->swap_peak = c->swap_pages;
+	}
+	spin_unlock(&swap_charge_lock);
+	for (struct memcg *c = full; c; c = c->parent) {
+		atomic_inc(&c->swap_events[SWAP_MAX]);
+		atomic_inc(&c->swap_events[SWAP_FAIL]);
+	}
+	return !full;
+}
+
+void memcg_swap_uncharge(u16 id)
+{
+	struct memcg *m;
+
+	spin_lock(&swap_charge_lock);
+	m = swap_payers[id];
+	for (struct memcg *c = m; c; c = c->parent)
+		c->swap_pages--;
+	if (!--swap_id_slots[id] && m && m->swap_id != id)
+		swap_payers[id] = NULL;
+	spin_unlock(&swap_charge_lock);
+}
+
+bool memcg_zswap_allowed(owner_t o)
+{
+	for (struct memcg *m = memcg_of_owner(o); m; m = m->parent)
+		if (m->zswap_max != MEMCG_NO_LIMIT && READ_ONCE(m->zswap_bytes) >= m->zswap_max << PAGE_SHIFT)
+			return false;
+	return true;
+}
+
+void memcg_zswap_charge(u16 id, long bytes)
+{
+	spin_lock(&swap_charge_lock);
+	for (struct memcg *m = swap_payers[id]; m; m = m->parent)
+		m->zswap_bytes += bytes;
+	spin_unlock(&swap_charge_lock);
+}
+
+long memcg_swap_slots(void)
+{
+	long n = 0;
+
+	for (unsigned i = 1; i < SWAP_IDS; i++)
+		n += swap_id_slots[i];
+	return n;
+}
+
 /* ---- the tree ---- */
 
 struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
@@ -61,6 +163,8 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
 	m->id = next_id++;
 	m->parent = parent;
 	m->max = m->high = MEMCG_NO_LIMIT;
+	m->swap_max = m->swap_high = m->zswap_max = MEMCG_NO_LIMIT;
+	swap_id_get(m);
 	atomic_set(&m->refs, 1);
 	list_init(&m->children);
 	list_append(&parent->children, &m->sibling);
@@ -77,6 +181,7 @@ void memcg_remove(struct memcg *m)
 		if (ledger_owners[o].memcg == m)
 			ledger_owners[o].memcg = m->parent == &memcg_root ? NULL : m->parent;
 	ledger_unlock();
+	swap_id_put(m);
 	list_remove(&m->sibling);
 	memcg_count--;
 	memcg_put(m);
@@ -251,7 +356,7 @@ bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order)
 	for (struct memcg *m = memcg_of_owner(o); m != &memcg_root; m = m->parent) {
 		long after = READ_ONCE(m->pages) + nr;
 
-		if (unlikely(after > m->high) && current->process && !(current->flags & (TF_KTHREAD | TF_EXITING))) {
+		if (unlikely(after > m->high || m->swap_pages > m->swap_high) && current->process && !(current->flags & (TF_KTHREAD | TF_EXITING))) {
 			current->memcg_high = true;
 			task_set_work(current, WORK_NOTIFY);
 		}
@@ -265,6 +370,11 @@ void memcg_over_high(void)
 {
 	current->memcg_high = false;
 	for (struct memcg *m = memcg_of_owner(current->owner); m != &memcg_root; m = m->parent) {
+		if (READ_ONCE(m->swap_pages) > m->swap_high && !fatal_signal_pending()) {
+			atomic_inc(&m->swap_events[SWAP_HIGH]);
+			task_set_state(TASK_KILLABLE);
+			schedule_timeout(HIGH_NAP);
+		}
 		if (READ_ONCE(m->pages) <= m->high)
 			continue;
 		memcg_event(m, MEMCG_HIGH);

@@ -188,7 +188,7 @@ static bool prepare_swap(struct scan *s, struct page *p)
 
 	if (!s->may_swap || page_refs(p) != page_mapcount(p) + own || !swap_slot_alloc(&s->slots, &e))
 		return false;
-	if (swap_cache_add(p, e, GFP_ATOMIC | GFP_NOWARN)) {
+	if (!swap_slot_charge(e, p->owner) || swap_cache_add(p, e, GFP_ATOMIC | GFP_NOWARN)) {
 		swap_slot_unclaim(e);
 		return false;
 	}

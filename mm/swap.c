@@ -249,6 +249,10 @@ static void slot_changed(struct swap_area *a, u64 at)
 		return;
 	if (unlikely(atomic_read(&a->nr_zswap)))
 		zswap_forget(a, at);
+	if (unlikely(a->charged[at])) {
+		memcg_swap_uncharge(a->charged[at]);
+		a->charged[at] = 0;
+	}
 	if (unlikely(a->in_memory))
 		a->mapping->ops->swap_slot_free(a->mapping, at);
 	a->nr_used--;

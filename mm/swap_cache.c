@@ -337,6 +337,7 @@ static void audit_swap(struct audit *a)
 {
 	struct swap_sum found = { 0 }, counted = { 0 };
 	unsigned long cached = 0, nodes = 0;
+	long charged = 0;
 	struct mm *mm = NULL;
 
 	if (!swap_total_pages())
@@ -357,6 +358,7 @@ static void audit_swap(struct audit *a)
 			if (!m || m == SLOT_BAD)
 				continue;
 			used++;
+			charged += area->charged[at] != 0;
 			if (m == SLOT_HELD)
 				continue;
 			cached += !!(m & SLOT_CACHED);
@@ -372,6 +374,7 @@ static void audit_swap(struct audit *a)
 	audit_expect(a, "swap entries of other slots", (long)counted.weighted, (long)found.weighted);
 	audit_expect(a, "swap cache", vm_stat_read(NR_SWAPCACHE), (long)nodes);
 	audit_expect(a, "cached swap slots", (long)cached, (long)nodes + atomic_read(&swap_claims));
+	audit_expect(a, "swap slots that cgroups pay for", memcg_swap_slots(), charged);
 	zswap_audit(a);
 }
 

@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <kernel/workqueue.h>
+#include <mm/memcg.h>
 
 #define SLOT_CACHED	0x8000u		/* a page of the swap cache stands for it */
 #define SLOT_BAD	0x7fffu		/* never given out: the header, bad blocks */
@@ -50,7 +51,7 @@ struct swap_area {
 	struct xarray		zswap;		/* offset -> what zswap keeps of it */
 	atomic_long_t		nr_zswap;
 	bool			in_memory;	/* a compressed disk: no pool in front of it */
-	u16			*charged;	/* per slot: the cgroup that pays; NULL without cgroups */
+	u16			*charged;	/* per slot: who pays, as memcg_swap_charge() says */
 	struct address_space	*mapping;
 	struct file		*file;
 	char			*path;
@@ -95,8 +96,20 @@ void zswap_start(void);
 void zpool_start(void);
 
 /* What cgroups pay for in zswap; in bytes. */
-static inline bool swap_zswap_allowed(owner_t o) { return true; }
-static inline void swap_zswap_charge(struct swap_area *a, u64 at, long bytes) { }
+static inline bool swap_zswap_allowed(owner_t o)
+{
+	return likely(!memcg_count) || memcg_zswap_allowed(o);
+}
+static inline void swap_zswap_charge(struct swap_area *a, u64 at, long bytes)
+{
+	if (unlikely(a->charged[at]) && bytes)
+		memcg_zswap_charge(a->charged[at], bytes);
+}
+/* A slot just taken, for a page of this owner. False: its cgroup may not have more. */
+static inline bool swap_slot_charge(swp_entry_t e, owner_t o)
+{
+	return likely(!memcg_count) || memcg_swap_charge(o, &swap_area_of(e)->charged[swp_offset(e)]);
+}
 
 /* The swap cache. */
 struct page *swap_cache_get(swp_entry_t e);		/* a reference, or NULL */

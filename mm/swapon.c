@@ -52,7 +52,8 @@ static int read_header(struct swap_area *a)
 	a->nr_clusters = (u32)DIV_ROUND_UP(a->nr_slots, CLUSTER);
 	a->map = kvmalloc(a->nr_slots * sizeof(u16), GFP_KERNEL | GFP_ZERO);
 	a->clusters = kvmalloc(a->nr_clusters * sizeof(struct cluster), GFP_KERNEL | GFP_ZERO);
-	err = a->map && a->clusters ? 0 : -ENOMEM;
+	a->charged = kvmalloc(a->nr_slots * sizeof(u16), GFP_KERNEL | GFP_ZERO);
+	err = a->map && a->clusters && a->charged ? 0 : -ENOMEM;
 	if (err)
 		goto put;
 	a->map[0] = SLOT_BAD;
@@ -77,6 +78,7 @@ static void area_free(struct swap_area *a)
 	xa_destroy(&a->cache);
 	xa_destroy(&a->zswap);
 	kvfree(a->clusters);
+	kvfree(a->charged);
 	kvfree(a->map);
 	kfree(a->path);
 	kfree(a);

@@ -13,6 +13,7 @@
 #include <mm/ledger.h>
 
 enum memcg_event { MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL, NR_MEMCG_EVENTS };
+enum memcg_swap_event { SWAP_HIGH, SWAP_MAX, SWAP_FAIL, NR_SWAP_EVENTS };
 #define MEMCG_NO_LIMIT	((long)(S64_MAX >> PAGE_SHIFT))
 #define MEMCG_NAME_MAX	64
 
@@ -33,6 +34,11 @@ struct memcg {
 	bool		oom_group;
 	atomic_long_t	events[NR_MEMCG_EVENTS];	/* with all below */
 	atomic_long_t	events_local[NR_MEMCG_EVENTS];
+	/* swap slots, and bytes in zswap: under swap_charge_lock; with all below */
+	long		swap_pages, swap_peak, zswap_bytes;
+	long		swap_max, swap_high, zswap_max;	/* pages */
+	u16		swap_id;		/* what slots name it by; 0: its parent pays */
+	atomic_long_t	swap_events[NR_SWAP_EVENTS];
 };
 
 #ifdef NO_LEDGER
@@ -51,6 +57,13 @@ void memcg_remove(struct memcg *m);		/* empty of children and processes: its cha
 void memcg_get(struct memcg *m);
 void memcg_put(struct memcg *m);
 bool memcg_is_below(const struct memcg *m, const struct memcg *top);	/* m is top, or somewhere below */
+
+/* A slot for a page of this owner: who pays goes into *id (0: nobody). False: a cgroup's memory.swap.max forbids it. */
+bool memcg_swap_charge(owner_t o, u16 *id) must_check;
+void memcg_swap_uncharge(u16 id);
+bool memcg_zswap_allowed(owner_t o);
+void memcg_zswap_charge(u16 id, long bytes);
+long memcg_swap_slots(void);			/* charged to anybody, for the audit */
 
 void memcg_bind_owner(owner_t o, struct memcg *m);	/* a fresh owner */
 struct memcg *memcg_of_owner(owner_t o);		/* never NULL */
