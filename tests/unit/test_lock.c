@@ -47,6 +47,9 @@ static void change_both(void)
 
 static void spin_worker(unsigned cpu, void *arg)
 {
+	atomic_add(&s.ready, 1);
+	while (atomic_read(&s.ready) < CPUS)	/* all at once, or there is nothing to exclude */
+		cond_resched_slow();
 	for (int i = 0; i < ROUNDS; i++) {
 		if (i % 3 == 0) {
 			while (!spin_trylock(&s.spin))
