@@ -1,7 +1,7 @@
 /*
  * shmem.c - memory that looks like a file: tmpfs files, memfd, shared anonymous mappings, System V and POSIX shared memory.
  *
- * Pages have no home but memory (and swap, later): nothing is written back, a page stays dirty, a hole reads as zeroes.
+ * Pages have no home but memory and swap: nothing is written back, a page stays dirty, a hole reads as zeroes.
  *
  * LIMITS      a tmpfs counts the pages of all its files against its size= (struct shmem_space, shared by its files). Commitment:
  *             an object of fixed size (shared anonymous, SysV) is charged when it is made, a file page by page.
@@ -124,6 +124,27 @@ static void count_page(struct address_space *m, long n)
 	vm_stat_add(NR_SHMEM, n);
 }
 
+/*
+ * A mapping stands in the list before its first entry does, and entries made after it left the list put it back: so
+ * whoever finds it outside need not look for entries. Both under the lock of its pages.
+ */
+static void link_swapped(struct address_space *m)
+{
+	spin_lock(&swapped_lock);
+	if (!list_is_linked(&m->dirty_link))
+		list_append(&swapped_mappings, &m->dirty_link);
+	spin_unlock(&swapped_lock);
+}
+
+static void unlink_swapped(struct address_space *m)
+{
+	xa_lock(&m->pages);
+	spin_lock(&swapped_lock);
+	list_remove(&m->dirty_link);
+	spin_unlock(&swapped_lock);
+	xa_unlock(&m->pages);
+}
+
 /* The entry takes the page's place. False when somebody besides the cache, the swap cache and the caller refers to it. */
 bool shmem_swap_out(struct page *p, swp_entry_t e)
 {
@@ -133,6 +154,7 @@ bool shmem_swap_out(struct page *p, swp_entry_t e)
 	swap_entry_dup(e);			/* the file's use */
 	xa_lock(&m->pages);
 	if (page_refs(p) == 3 && !page_mapcount(p)) {
+		link_swapped(m);
 		(void)!xa_store_locked(&m->pages, p->index, xa_value(swp_to_index_value(e)));	/* the slot exists */
 		m->nr_pages--;
 		WRITE_ONCE(p->mapping, NULL);
@@ -143,12 +165,8 @@ bool shmem_swap_out(struct page *p, swp_entry_t e)
 		swap_entry_put(e);
 		return false;
 	}
-	count_page(m, -1);
+	count_page(m, -1);			/* m may be gone: nothing but the page held it here */
 	page_put(p);
-	spin_lock(&swapped_lock);
-	if (!list_is_linked(&m->dirty_link))
-		list_append(&swapped_mappings, &m->dirty_link);
-	spin_unlock(&swapped_lock);
 	return true;
 }
 
@@ -198,6 +216,8 @@ void shmem_drop_swapped(struct address_space *m, pgoff_t first, pgoff_t last)
 
 	if (!(m->flags & MAPPING_NO_WRITEBACK) || !list_is_linked(&m->dirty_link))
 		return;
+	if (first == 0 && last == ~0UL)
+		unlink_swapped(m);
 	for (;;) {
 		void *entry;
 		bool drop = false;
@@ -218,11 +238,6 @@ void shmem_drop_swapped(struct address_space *m, pgoff_t first, pgoff_t last)
 		}
 		if (at++ == last)
 			break;
-	}
-	if (first == 0 && last == ~0UL) {
-		spin_lock(&swapped_lock);
-		list_remove(&m->dirty_link);
-		spin_unlock(&swapped_lock);
 	}
 }
 

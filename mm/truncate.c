@@ -35,14 +35,12 @@ static void drop_page(struct address_space *m, struct page *p)
 	page_unlock(p);
 }
 
-/* Everything in [first, last]. */
-static void drop_range(struct address_space *m, pgoff_t first, pgoff_t last)
+static void drop_pages(struct address_space *m, pgoff_t first, pgoff_t last)
 {
 	struct page *pages[BATCH];
 	unsigned long at = first;
 	unsigned n;
 
-	shmem_drop_swapped(m, first, last);
 	while (at <= last && (n = xa_gather(&m->pages, &at, last, XA_NO_MARK, take_page, (void **)pages, NULL, BATCH))) {
 		for (unsigned i = 0; i < n; i++)
 			drop_page(m, pages[i]);
@@ -51,6 +49,21 @@ static void drop_range(struct address_space *m, pgoff_t first, pgoff_t last)
 		if (at == 0)
 			break;
 	}
+}
+
+/*
+ * Everything in [first, last]. Reclaim turns pages into swap entries meanwhile, and swapoff entries into pages: in place, so
+ * when nothing is found there nothing is there.
+ */
+static void drop_range(struct address_space *m, pgoff_t first, pgoff_t last)
+{
+	unsigned long at;
+
+	do {
+		drop_pages(m, first, last);
+		shmem_drop_swapped(m, first, last);
+		at = first;
+	} while ((m->flags & MAPPING_NO_WRITEBACK) && xa_find(&m->pages, &at, last));
 }
 
 /* Clear bytes [from, to) of a cached page; when it is not cached and has a home, it is read first. */
