@@ -76,6 +76,7 @@ static void base_remove(struct timer_base *b, struct timer *t)
 void timer_start(struct timer *t, ktime_t expires)
 {
 	struct timer_base *b;
+	bool first;
 
 	timer_cancel(t);
 	b = this_cpu_ptr(timer_base);
@@ -83,8 +84,9 @@ void timer_start(struct timer *t, ktime_t expires)
 	t->expires = expires;
 	WRITE_ONCE(t->cpu, (int)cpu_id());
 	base_insert(b, t);
+	first = b->next == expires;
 	spin_unlock(&b->lock);
-	if (b->next == expires)
+	if (first)
 		sched_timer_program(expires);
 }
 
@@ -127,10 +129,10 @@ void timers_run(void)
 	struct timer_base *b = this_cpu_ptr(timer_base);
 	ktime_t now;
 
-	if (b->next == KTIME_MAX)
+	if (READ_ONCE(b->next) == KTIME_MAX)	/* others may cancel here meanwhile */
 		return;
 	now = ktime_get();
-	while (b->next <= now) {
+	while (READ_ONCE(b->next) <= now) {
 		struct timer *t;
 
 		spin_lock(&b->lock);

@@ -162,6 +162,15 @@ bool delayed_work_cancel(struct delayed_work *w)
 	return false;
 }
 
+/* The host's CPUs have no timer of the scheduler's. */
+void sched_timer_pause(void)
+{
+}
+
+void sched_timer_resume(void)
+{
+}
+
 /* No threads of the kernel's own: queued work is done when somebody waits for it. */
 void work_init(struct work *w, void (*fn)(struct work *))
 {

@@ -7,6 +7,7 @@
 #ifndef LIB_LIST_H
 #define LIB_LIST_H
 
+#include <lib/compiler.h>
 #include <lib/types.h>
 
 struct list {
@@ -17,12 +18,13 @@ struct list {
 
 static inline void list_init(struct list *l)
 {
-	l->next = l->prev = l;
+	l->prev = l;
+	WRITE_ONCE(l->next, l);
 }
 
 static inline bool list_empty(const struct list *l)
 {
-	return l->next == l;
+	return READ_ONCE(l->next) == l;		/* also a look without the list's lock */
 }
 
 static inline bool list_is_linked(const struct list *node)
@@ -34,7 +36,7 @@ static inline void list_insert_between(struct list *node, struct list *prev, str
 {
 	node->prev = prev;
 	node->next = next;
-	prev->next = node;
+	WRITE_ONCE(prev->next, node);
 	next->prev = node;
 }
 
@@ -52,7 +54,7 @@ static inline void list_append(struct list *head, struct list *node)
 
 static inline void list_remove(struct list *node)
 {
-	node->prev->next = node->next;
+	WRITE_ONCE(node->prev->next, node->next);
 	node->next->prev = node->prev;
 	list_init(node);
 }

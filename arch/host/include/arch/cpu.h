@@ -15,4 +15,11 @@ unsigned long irq_save(void);		/* returns whether they were on */
 void irq_restore(unsigned long on);
 u64 rdtsc(void);
 
+/* Interrupts on; wait for one: here the other threads are given the processor. */
+static inline void cpu_idle_wait(void)
+{
+	irq_enable();
+	cpu_relax();
+}
+
 #endif
