@@ -185,6 +185,11 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 	if (gethostname(host, sizeof(host) - 1) == 0)
 		add_text(&m, FIELD_HOSTNAME, host);
 	if (o->tty) {
+		sigset_t change;
+
+		sigemptyset(&change);
+		sigaddset(&change, SIGWINCH);
+		sigprocmask(SIG_BLOCK, &change, NULL);	/* a change from now on waits for the relay */
 		terminal_size(&ws);
 		add_field(&m, FIELD_TTY, &ws, sizeof(ws));
 	}
