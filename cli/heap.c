@@ -282,6 +282,8 @@ json_t *heap_json(const struct options *o, json_t *frames)
 	struct call_tree t;
 
 	if (!most) {
+		if (o->heap)
+			warn_user("--heap saw no malloc: static programs, and those with a malloc of their own, are not seen");
 		json_decref(list);
 		return NULL;
 	}

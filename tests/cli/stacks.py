@@ -152,6 +152,13 @@ def test_heap_environment():
     t.check('LD_PRELOAD=/dev/quire/heap.so' in words and 'QUIRE_WORD=a b' in words, words)
 
 
+def test_heap_not_seen():
+    """A static program: the command says that there is nothing to tell, and not that nothing was allocated."""
+    r = t.quire('--heap', '--', 'busybox', 'echo', 'x')
+    t.same((r.stdout, r.returncode), (b'x\n', 0))
+    t.check(b'--heap saw no malloc' in r.stderr, r.stderr)
+
+
 MANY = '''
 import mmap
 for i in range(3):
