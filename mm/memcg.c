@@ -87,17 +87,47 @@ static struct memcg *swap_payer(owner_t o)
 	return m;
 }
 
+/* The first of m and those above it that is at its limit. */
+static struct memcg *swap_full(struct memcg *m)
+{
+	for (; m; m = m->parent)
+		if (READ_ONCE(m->swap_pages) >= m->swap_max)
+			return m;
+	return NULL;
+}
+
+static void swap_refused_by(struct memcg *full)
+{
+	for (struct memcg *c = full; c; c = c->parent) {
+		atomic_inc(&c->swap_events[SWAP_MAX]);
+		atomic_inc(&c->swap_events[SWAP_FAIL]);
+	}
+}
+
+bool memcg_at_swap_max(struct memcg *m)
+{
+	return swap_full(m);
+}
+
+bool memcg_swap_full(owner_t o)
+{
+	return swap_full(swap_payer(o));
+}
+
+void memcg_swap_refused(owner_t o)
+{
+	swap_refused_by(swap_full(swap_payer(o)));
+}
+
 bool memcg_swap_charge(owner_t o, u16 *id)
 {
-	struct memcg *m = swap_payer(o), *full = NULL;
+	struct memcg *m = swap_payer(o), *full;
 
 	*id = 0;
 	if (m == &memcg_root)
 		return true;
 	spin_lock(&swap_charge_lock);
-	for (struct memcg *c = m; c && !full; c = c->parent)
-		if (c->swap_pages >= c->swap_max)
-			full = c;
+	full = swap_full(m);
 	if (!full) {
 		*id = m->swap_id;
 		swap_id_slots[*id]++;
@@ -106,10 +136,7 @@ bool memcg_swap_charge(owner_t o, u16 *id)
 				c->swap_peak = c->swap_pages;
 	}
 	spin_unlock(&swap_charge_lock);
-	for (struct memcg *c = full; c; c = c->parent) {
-		atomic_inc(&c->swap_events[SWAP_MAX]);
-		atomic_inc(&c->swap_events[SWAP_FAIL]);
-	}
+	swap_refused_by(full);
 	return !full;
 }
 
@@ -161,6 +188,7 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
 		return NULL;
 	memcpy(m->name, name, len);
 	m->id = next_id++;
+	memcg_get(parent);
 	m->parent = parent;
 	m->max = m->high = MEMCG_NO_LIMIT;
 	m->swap_max = m->swap_high = m->zswap_max = MEMCG_NO_LIMIT;
@@ -194,8 +222,12 @@ void memcg_get(struct memcg *m)
 
 void memcg_put(struct memcg *m)
 {
-	if (atomic_dec_and_test(&m->refs))
+	while (m && atomic_dec_and_test(&m->refs)) {
+		struct memcg *parent = m->parent;
+
 		kfree(m);
+		m = parent;
+	}
 }
 
 bool memcg_is_below(const struct memcg *m, const struct memcg *top)

@@ -10,6 +10,7 @@
  *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
  * POLICY      from which list, and what accessed bits mean for a page: mm/reclaim_policy.c.
+ * CGROUPS     a page whose cgroup is at memory.swap.max is passed over; reclaim for such a cgroup looks at its files only.
  * RECURSION   a reclaimer carries TF_MEMALLOC: its own allocations may use the reserves and never reclaim.
  */
 #include "swap_internal.h"
@@ -34,6 +35,7 @@ struct scan {
 	unsigned long	freed, scanned;
 	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
 	bool		may_write, may_swap;
+	bool		swap_refused;		/* a cgroup that may not swap more was met, and has counted it */
 	bool		isolated;		/* pages were taken off their list: put them back */
 	struct swap_batch slots;
 	/* Locked pages on their way to neighbouring slots. */
@@ -221,11 +223,22 @@ static void swap_out(struct scan *s, struct page *p)
 		give_back(s, p);
 }
 
+/* It would need a slot that its cgroup may not have: not worth a look at its entries. */
+static bool barred_from_swap(struct scan *s, struct page *p)
+{
+	if (!page_test(p, PG_SWAPBACKED) || page_test(p, PG_SWAPCACHE) || !memcg_swap_full(p->owner))
+		return false;
+	if (!s->swap_refused)
+		memcg_swap_refused(p->owner);
+	s->swap_refused = true;
+	return true;
+}
+
 static void reclaim_one(struct scan *s, struct page *p)
 {
 	enum reclaim_verdict v;
 
-	if (unlikely(memcg_count) && !memcg_reclaimable(s->memcg, p->owner, s->priority)) {
+	if (unlikely(memcg_count) && (!memcg_reclaimable(s->memcg, p->owner, s->priority) || barred_from_swap(s, p))) {
 		lru_putback(p);
 		return;
 	}
@@ -341,7 +354,8 @@ static void shrink_kind(struct scan *s, enum zone_type z, enum lru_kind kind, un
 static void shrink_zone(struct scan *s, enum zone_type z)
 {
 	unsigned long nr[NR_LRU], file, anon;
-	bool swap = s->may_swap && swap_free_pages() && sysctl_swappiness, few_files, many_files;
+	bool swap = s->may_swap && swap_free_pages() && sysctl_swappiness && !(s->memcg && memcg_at_swap_max(s->memcg));
+	bool few_files, many_files;
 
 	lru_zone_pages(&zones[z], nr);
 	file = nr[LRU_INACTIVE_FILE] + nr[LRU_ACTIVE_FILE];

@@ -23,11 +23,13 @@ struct memcg *process_memcg(const struct process *p)
 /* The new owner pays from now on. tasklist_lock held. */
 static void change_owner(struct process *p, struct memcg *m, owner_t owner)
 {
+	struct memcg *old = p->memcg;
 	struct task *t;
 
 	spin_lock(siglock(p));
 	atomic_dec(&process_memcg(p)->nr_procs);
 	atomic_inc(&m->nr_procs);
+	memcg_get(m);
 	p->memcg = m;
 	p->owner = owner;
 	list_for_each(t, &p->threads, thread_link) {
@@ -36,6 +38,8 @@ static void change_owner(struct process *p, struct memcg *m, owner_t owner)
 			t->mm->owner = owner;
 	}
 	spin_unlock(siglock(p));
+	if (old)
+		memcg_put(old);
 }
 
 int cgroup_attach(int pid, struct memcg *m)

@@ -302,6 +302,8 @@ static int attach_task(struct task *t, const struct fork_args *a, bool traced)
 
 		p->exit_signal = t->exit_signal;
 		p->memcg = me->memcg;
+		if (p->memcg)
+			memcg_get(p->memcg);
 		atomic_inc(&process_memcg(p)->nr_procs);
 		process_link(p, parent, me->pgrp, me->session);
 		process_add_thread(p, t);

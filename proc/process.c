@@ -97,6 +97,8 @@ void process_put(struct process *p)
 		return;
 	signal_flush(&p->pending_info, &p->pending);
 	sighand_put(p->sighand);
+	if (p->memcg)
+		memcg_put(p->memcg);
 	slab_free(process_cache, p);
 }
 

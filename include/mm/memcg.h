@@ -24,7 +24,7 @@ struct memcg {
 	u64		id;			/* inode number of its directory */
 	char		name[MEMCG_NAME_MAX];
 	bool		subtree_memory;		/* children have memory files */
-	atomic_t	refs;			/* directories and files in use, the tree itself */
+	atomic_t	refs;			/* directories and files in use, processes, children, the tree itself */
 	atomic_t	nr_procs;		/* living processes right in it */
 	/* the numbers, frames: under the ledger's lock; with all below */
 	long		pages, peak;
@@ -61,6 +61,9 @@ bool memcg_is_below(const struct memcg *m, const struct memcg *top);	/* m is top
 /* A slot for a page of this owner: who pays goes into *id (0: nobody). False: a cgroup's memory.swap.max forbids it. */
 bool memcg_swap_charge(owner_t o, u16 *id) must_check;
 void memcg_swap_uncharge(u16 id);
+bool memcg_at_swap_max(struct memcg *m);	/* it or one above: no page of it may be swapped out */
+bool memcg_swap_full(owner_t o);		/* the same of an owner's cgroup */
+void memcg_swap_refused(owner_t o);		/* events, once per reclaim that passed over such pages */
 bool memcg_zswap_allowed(owner_t o);
 void memcg_zswap_charge(u16 id, long bytes);
 long memcg_swap_slots(void);			/* charged to anybody, for the audit */

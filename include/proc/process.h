@@ -97,7 +97,7 @@ struct process {
 	u32			personality;
 	u64			start_time;	/* monotonic ns */
 	owner_t			owner;		/* in the ledger */
-	struct memcg		*memcg;		/* [T] its cgroup, which counts it in nr_procs; NULL: the root */
+	struct memcg		*memcg;		/* [T] its cgroup, a reference, also of a zombie whose cgroup was removed; NULL: the root */
 	int			exit_code;	/* wait status, once a zombie */
 	bool			zombie;		/* [T] all threads are gone */
 	bool			autoreap;

@@ -1,111 +1,5 @@
 /* cgroup_memory.c - memory cgroups: the tree, charging, limits, events, the OOM killer inside one. Needs root and cgroup2. */
-#include "t.h"
-#include <sys/mount.h>
-#include <sys/statfs.h>
-
-static char base[64];
-
-/* Where the cgroup2 tree is mounted; NULL: this machine has none that we may use. */
-static const char *cgroup2(void)
-{
-	struct statfs st;
-
-	if (base[0])
-		return base;
-	mkdir("cg", 0755);
-	if (mount("none", "cg", "cgroup2", 0, NULL) == 0 || errno == EBUSY) {
-		char *cwd = getcwd(NULL, 0);
-
-		snprintf(base, sizeof(base), "%s/cg", cwd);
-		if (statfs(base, &st) == 0 && st.f_type == 0x63677270) {
-			int fd;
-
-			snprintf(base, sizeof(base), "%s/cg/cgroup.subtree_control", cwd);
-			fd = open(base, O_WRONLY);
-			if (fd >= 0 && write(fd, "+memory", 7) == 7) {
-				close(fd);
-				*strrchr(base, '/') = '\0';
-				return base;
-			}
-			close(fd);
-		}
-	}
-	umount2("cg", MNT_DETACH);
-	base[0] = '\0';
-	return NULL;
-}
-
-static char path_buf[256];
-static const char *at(const char *cg, const char *file)
-{
-	snprintf(path_buf, sizeof(path_buf), "%s/%s/%s", base, cg, file);
-	return path_buf;
-}
-
-static int put(const char *cg, const char *file, const char *text)
-{
-	int fd = open(at(cg, file), O_WRONLY), n;
-
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (int)strlen(text) ? 0 : -1;
-}
-
-static const char *get(const char *cg, const char *file)
-{
-	return t_get(at(cg, file));
-}
-
-static long event(const char *cg, const char *name)
-{
-	const char *s = get(cg, "memory.events");
-	char key[32];
-
-	snprintf(key, sizeof(key), "%s ", name);
-	while (s && *s) {
-		if (!strncmp(s, key, strlen(key)))
-			return atol(s + strlen(key));
-		s = strchr(s, '\n');
-		s = s ? s + 1 : NULL;
-	}
-	return -1;
-}
-
-static void make(const char *cg)
-{
-	EXPECT_OK(mkdir(at(cg, ""), 0755));
-}
-
-#define NEED_CGROUPS() do { if (getuid() || !cgroup2()) SKIP("no cgroup2 with the memory controller"); } while (0)
-
-/* Forks a child inside cg that runs fn. */
-static pid_t child_in(const char *cg, void (*fn)(void))
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		if (put(cg, "cgroup.procs", "0"))
-			_exit(98);
-		fn();
-		_exit(0);
-	}
-	return pid;
-}
-
-static volatile char sink;
-
-static void touch(size_t bytes)
-{
-	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		_exit(97);
-	for (size_t i = 0; i < bytes; i += 4096)
-		p[i] = 1;
-	sink = p[0];
-}
+#include "cg.h"
 
 static void touch_8m_and_wait(void)
 {
@@ -285,4 +179,61 @@ TEST(files_are_charged)
 	EXPECT_EQ(st, 0);
 	CHECK(atol(get("f", "memory.peak")) >= 1 << 20);
 	EXPECT_OK(rmdir(at("f", "")));
+}
+
+static void touch_32m(void)
+{
+	touch(32 << 20);
+}
+
+/* Swap is there, but the cgroup may have no more of it: that is found out soon, not by trying each page again and again. */
+TEST(swap_max_ends_soon)
+{
+	pid_t pid;
+	int st;
+
+	NEED_CGROUPS();
+	NEED_SWAP(64);
+	make("s");
+	EXPECT_OK(put("s", "memory.max", "16M"));
+	EXPECT_OK(put("s", "memory.swap.max", "8M"));
+	pid = child_in("s", touch_32m);
+	EXPECT_EQ(waitpid(pid, &st, 0), pid);
+	CHECK(WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL);
+	CHECK(field("s", "memory.swap.events", "max") >= 1);
+	CHECK(field("s", "memory.swap.events", "max") < 200);
+	CHECK(event("s", "max") < 2000);
+	EXPECT_EQ(event("s", "oom_kill"), 1);
+	CHECK(atol(get("s", "memory.swap.peak")) > 7 << 20 && atol(get("s", "memory.swap.peak")) <= 8 << 20);
+	WAIT_FOR(strstr(get("s", "cgroup.events"), "populated 0") != NULL);
+	EXPECT_OK(rmdir(at("s", "")));
+}
+
+/* The same of a cgroup below the one that reclaims: its sibling's pages still go to swap. */
+TEST(swap_max_of_one_spares_nobody_else)
+{
+	pid_t pid, full;
+
+	NEED_CGROUPS();
+	NEED_SWAP(64);
+	make("t");
+	EXPECT_OK(put("t", "cgroup.subtree_control", "+memory"));
+	EXPECT_OK(put("t", "memory.max", "24M"));
+	make("t/none");
+	make("t/some");
+	EXPECT_OK(put("t/none", "memory.swap.max", "0"));
+	full = child_in("t/none", touch_8m_and_wait);
+	WAIT_FOR(atol(get("t/none", "memory.current")) >= 8 << 20);
+	pid = child_in("t/some", touch_32m);
+	EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+	EXPECT_EQ(event("t", "oom_kill"), 0);
+	EXPECT_EQ(atol(get("t/none", "memory.swap.peak")), 0);
+	CHECK(atol(get("t/some", "memory.swap.peak")) >= 8 << 20);
+	CHECK(field("t/none", "memory.swap.events", "max") < 500);
+	kill(full, SIGKILL);
+	waitpid(full, NULL, 0);
+	WAIT_FOR(strstr(get("t", "cgroup.events"), "populated 0") != NULL);
+	EXPECT_OK(rmdir(at("t/none", "")));
+	EXPECT_OK(rmdir(at("t/some", "")));
+	EXPECT_OK(rmdir(at("t", "")));
 }
