@@ -195,10 +195,11 @@ def one_process():
 def shared(k, j):
     """k pages with j processes: each pays k / j of them, the machine k."""
     before = ledger()['anon']
-    m = mmap.mmap(-1, k * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    for i in range(k):
-        m[i * PAGE] = 1
-    addr = ctypes.addressof(ctypes.c_char.from_buffer(m))
+    m = mmap.mmap(-1, (k + 2) * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    addr = ctypes.addressof(ctypes.c_char.from_buffer(m)) + PAGE
+    for fence in (addr - PAGE, addr + k * PAGE):            # without them the area may be one with its neighbour
+        same('mprotect', libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(PAGE), 0), 0)
+    ctypes.memset(addr, 1, k * PAGE)
     pids, pipes = [], []
     for _ in range(j - 1):
         up, down = os.pipe(), os.pipe()
