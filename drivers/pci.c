@@ -41,14 +41,6 @@ u8 pci_read8(const struct pci_device *d, unsigned reg)
 	return pci_read32(d, reg) >> (reg & 3) * 8;
 }
 
-void pci_write32(const struct pci_device *d, unsigned reg, u32 v)
-{
-	spin_lock(&config_lock);
-	outl(PCI_ADDRESS, config_address(d, reg));
-	outl(PCI_DATA, v);
-	spin_unlock(&config_lock);
-}
-
 void pci_write16(const struct pci_device *d, unsigned reg, u16 v)
 {
 	spin_lock(&config_lock);

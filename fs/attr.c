@@ -106,11 +106,6 @@ SYSCALL(fchmodat, int dirfd, const char __user *name, unsigned mode)
 	return chmod_at(dirfd, name, mode, 0);
 }
 
-SYSCALL(fchmodat2, int dirfd, const char __user *name, unsigned mode, int flags)
-{
-	return chmod_at(dirfd, name, mode, flags);
-}
-
 SYSCALL(fchmod, int fd, unsigned mode)
 {
 	struct fdref r = fdref_get(fd);

@@ -41,12 +41,6 @@ void sysfs_hide(const char *path, bool hide)
 	pnode_dir(tree(), path, strlen(path))->hidden = hide;
 }
 
-int sysfs_symlink(const char *path, const char *target)
-{
-	pnode_add(tree(), path, S_IFLNK | 0777)->target = target;
-	return 0;
-}
-
 /* ---- CPUs and the one memory node ---- */
 
 static void range(struct text *out, unsigned n)

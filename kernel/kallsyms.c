@@ -56,19 +56,6 @@ const char *kallsyms_lookup(vaddr_t addr, unsigned long *offset, unsigned long *
 	return name;
 }
 
-vaddr_t kallsyms_address(const char *name)
-{
-	size_t len = strlen(name);
-
-	for (u32 i = 0; i < count(); i++) {
-		const u8 *p = name_at(i);
-
-		if (p[0] - 1u == len && memcmp(p + 2, name, len) == 0)
-			return KERNEL_IMAGE_BASE + kallsyms_start[1 + i];
-	}
-	return 0;
-}
-
 const char *symbol_name(unsigned long addr, unsigned long *offset)
 {
 	unsigned long size;

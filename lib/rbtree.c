@@ -244,17 +244,6 @@ void rb_erase_augmented(struct rb_root *root, struct rb_node *n, rb_update_fn up
 	erase(root, n, update);
 }
 
-void rb_replace(struct rb_root *root, struct rb_node *old, struct rb_node *fresh)
-{
-	*fresh = *old;
-	replace_child(root, rb_parent(old), old, fresh);
-	if (old->left)
-		set_parent(old->left, fresh);
-	if (old->right)
-		set_parent(old->right, fresh);
-	rb_node_init(old);
-}
-
 struct rb_node *rb_first(const struct rb_root *root)
 {
 	struct rb_node *n = root->node;

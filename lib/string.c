@@ -164,15 +164,6 @@ char *strstr(const char *s, const char *what)
 	return (char *)s;
 }
 
-size_t strspn(const char *s, const char *accept)
-{
-	const char *p = s;
-
-	while (*p && strchr(accept, *p))
-		p++;
-	return p - s;
-}
-
 size_t strcspn(const char *s, const char *reject)
 {
 	const char *p = s;

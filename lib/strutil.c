@@ -33,22 +33,6 @@ bool str_has_prefix(const char *s, const char *prefix)
 	return true;
 }
 
-char *str_token(char **s, const char *delims)
-{
-	char *start = *s, *end;
-
-	if (!start)
-		return NULL;
-	end = start + strcspn(start, delims);
-	if (*end) {
-		*end = '\0';
-		*s = end + 1;
-	} else {
-		*s = NULL;
-	}
-	return start;
-}
-
 char *str_trim(char *s)
 {
 	size_t n;
@@ -89,43 +73,23 @@ static u64 digits(const char *s, const char **end, int base, bool *overflow)
 	return v;
 }
 
-/* Magnitude and sign of the number in s. */
-static u64 signed_digits(const char *s, const char **end, int base, bool *neg, bool *overflow)
+u64 str_to_u64(const char *s, const char **end, int base)
 {
 	const char *p = s, *stop;
+	bool neg, overflow = false;
 	u64 v;
 
 	while (char_is_space(*p))
 		p++;
-	*neg = *p == '-';
+	neg = *p == '-';
 	if (*p == '-' || *p == '+')
 		p++;
-	*overflow = false;
-	v = digits(p, &stop, base, overflow);
+	v = digits(p, &stop, base, &overflow);
 	if (end)
 		*end = stop == p ? s : stop;
-	return v;
-}
-
-u64 str_to_u64(const char *s, const char **end, int base)
-{
-	bool neg, overflow;
-	u64 v = signed_digits(s, end, base, &neg, &overflow);
-
 	if (overflow)
 		return U64_MAX;
 	return neg ? -v : v;
-}
-
-s64 str_to_s64(const char *s, const char **end, int base)
-{
-	bool neg, overflow;
-	u64 v = signed_digits(s, end, base, &neg, &overflow);
-	u64 limit = (u64)S64_MAX + neg;
-
-	if (overflow || v > limit)
-		v = limit;
-	return (s64)(neg ? -v : v);
 }
 
 static bool at_end(const char *end)

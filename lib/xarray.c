@@ -15,18 +15,12 @@
 
 #define XA_MASK		(XA_SLOTS - 1)
 
-void xa_init_gfp(struct xarray *xa, unsigned gfp)
+void xa_init(struct xarray *xa)
 {
 	spin_lock_init(&xa->lock, "xarray", LOCK_XARRAY);
 	xa->depth = 0;
 	xa->root_marks = 0;
-	xa->gfp = gfp;
 	xa->root = NULL;
-}
-
-void xa_init(struct xarray *xa)
-{
-	xa_init_gfp(xa, 0);
 }
 
 /* Largest index that a tree of this depth can hold. */
@@ -79,7 +73,7 @@ static struct xa_node *take_node(struct xarray *xa, struct spares *spare)
 	struct xa_node *n = spare ? spare->list : NULL;
 
 	if (!n)
-		return xa_node_alloc(xa->gfp);		/* without sleeping: the lock is held */
+		return xa_node_alloc(0);		/* without sleeping: the lock is held */
 	spare->list = n->parent;
 	n->parent = NULL;
 	return n;
@@ -349,7 +343,7 @@ static int store_sleeping(struct xarray *xa, unsigned long index, void *entry, b
 		xa_unlock(xa);
 		if (err != -ENOMEM)
 			break;
-		n = xa_node_alloc(gfp | xa->gfp);
+		n = xa_node_alloc(gfp);
 		if (!n) {
 			store_undo(xa, index);
 			break;
@@ -381,18 +375,6 @@ int xa_insert_locked(struct xarray *xa, unsigned long index, void *entry)
 	return store(xa, index, entry, true, NULL);
 }
 
-bool xa_replace(struct xarray *xa, unsigned long index, void *old, void *entry)
-{
-	bool same;
-
-	xa_lock(xa);
-	same = xa_load_locked(xa, index) == old;
-	if (same && xa_store_locked(xa, index, entry))
-		same = false;		/* not reached: the slot exists */
-	xa_unlock(xa);
-	return same;
-}
-
 int xa_reserve(struct xarray *xa, unsigned long index, unsigned gfp)
 {
 	struct spares spare = { NULL };
@@ -405,7 +387,7 @@ int xa_reserve(struct xarray *xa, unsigned long index, unsigned gfp)
 		xa_unlock(xa);
 		if (n)
 			break;
-		n = xa_node_alloc(gfp | xa->gfp);
+		n = xa_node_alloc(gfp);
 		if (!n) {
 			store_undo(xa, index);
 			err = -ENOMEM;
@@ -433,23 +415,6 @@ void xa_release_reserve(struct xarray *xa, unsigned long index)
 	if (xa->depth)
 		prune(xa, last);
 	xa_unlock(xa);
-}
-
-int xa_alloc(struct xarray *xa, unsigned long *index, void *entry, unsigned long first, unsigned long last, unsigned gfp)
-{
-	for (unsigned long i = first;; i++) {
-		int err;
-
-		while (i <= last && xa_load(xa, i))
-			i++;
-		if (i > last || i < first)
-			return -EBUSY;
-		err = xa_insert(xa, i, entry, gfp);
-		if (err != -EEXIST) {
-			*index = i;
-			return err;
-		}
-	}
 }
 
 void xa_destroy(struct xarray *xa)

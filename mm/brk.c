@@ -7,9 +7,9 @@
 
 #define VM_DATA_DEFAULT	(VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
-static int brk_extend(struct mm *mm, vaddr_t start, vaddr_t end, u32 extra)
+static int brk_extend(struct mm *mm, vaddr_t start, vaddr_t end)
 {
-	u32 vm = VM_DATA_DEFAULT | VM_ACCOUNT | mm->def_flags | extra;
+	u32 vm = VM_DATA_DEFAULT | VM_ACCOUNT | mm->def_flags;
 	unsigned long pages = (end - start) >> PAGE_SHIFT;
 	struct vma_key key = { .flags = vm, .pgoff = start >> PAGE_SHIFT };
 	struct vma *v = vma_find(mm, start), *prev;
@@ -78,7 +78,7 @@ vaddr_t mm_brk(struct mm *mm, vaddr_t brk)
 		next = vma_find(mm, old_end);
 		if (next && new_end + PAGE_SIZE > vma_guard_start(next))
 			goto out;
-		if (brk_extend(mm, old_end, new_end, 0))
+		if (brk_extend(mm, old_end, new_end))
 			goto out;
 		populate = mm->def_flags & VM_LOCKED;
 	}
@@ -88,21 +88,4 @@ out:
 	if (populate)
 		mlock_populate(mm, old_end, new_end);
 	return result;
-}
-
-int mm_brk_range(struct mm *mm, vaddr_t start, vaddr_t end, bool exec)
-{
-	int err = 0;
-
-	start = PAGE_ALIGN(start);
-	end = PAGE_ALIGN(end);
-	if (end < start || end > mm->task_size)
-		return -ENOMEM;
-	if (start == end)
-		return 0;
-	if (mm_write_lock_killable(mm))
-		return -EINTR;
-	err = brk_extend(mm, start, end, exec ? VM_EXEC : 0);
-	mm_write_unlock(mm);
-	return err;
 }

@@ -91,21 +91,6 @@ static int get_page_lock(struct mm *mm, vaddr_t addr, bool write, bool force, st
 	return get_page(mm, addr, write, force, out);
 }
 
-long gup_pin(struct mm *mm, vaddr_t addr, unsigned nr, bool write, struct page **pages)
-{
-	unsigned n = 0;
-	int err = 0;
-
-	rwsem_read_lock(&mm->mmap_lock);
-	for (; n < nr; n++) {
-		err = get_page(mm, addr + n * PAGE_SIZE, write, false, &pages[n]);
-		if (err)
-			break;
-	}
-	rwsem_read_unlock(&mm->mmap_lock);
-	return n ? (long)n : err;
-}
-
 /* Frames of RAM that an area shows without counting them (the vDSO): where addr's byte is. NULL: none. mmap_lock held. */
 static char *uncounted_byte(struct mm *mm, vaddr_t addr)
 {

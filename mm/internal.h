@@ -51,7 +51,6 @@ vaddr_t vma_guard_start(const struct vma *v);
 void vma_set_prot(struct vma *v);
 void vma_file_link(struct vma *v);
 void vma_file_unlink(struct vma *v);
-unsigned vma_count_range(struct mm *mm, vaddr_t start, vaddr_t end);
 extern struct slab_cache *vma_cache;
 
 static inline bool vma_is_anon(const struct vma *v)

@@ -177,10 +177,3 @@ void memblock_init(const struct boot_info *b)
 	for (unsigned i = 0; i < ram.nr; i++)
 		pr_info("RAM %#012llx-%#012llx\n", (unsigned long long)ram.r[i].start, (unsigned long long)ram.r[i].end - 1);
 }
-
-/* The host build starts many machines in one process. */
-void memblock_reset(void)
-{
-	ram.nr = claims.nr = 0;
-	limit = ~(paddr_t)0;
-}

@@ -341,7 +341,7 @@ int mm_mmap(struct mm *mm, const struct mmap_request *r, vaddr_t *out)
 
 static bool may_trim(const struct vma *v)
 {
-	return !v->ops || (!v->ops->open && !v->ops->close && !v->ops->may_split);
+	return !v->ops || (!v->ops->open && !v->ops->close);
 }
 
 static void uncount(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)

@@ -113,11 +113,6 @@ void mlock_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 	populate(mm, start, end, false);
 }
 
-int mm_populate(struct mm *mm, vaddr_t start, size_t len, bool write)
-{
-	return populate(mm, start & PAGE_MASK, PAGE_ALIGN(start + len), true);
-}
-
 /* ---- mlock ------------------------------------------------------------------------------------------------- */
 
 void munlock_pages(struct vma *v, vaddr_t start, vaddr_t end)

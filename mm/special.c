@@ -1,62 +1,7 @@
 /*
- * special.c - areas whose pages the kernel or a driver chose: the vDSO, device frames, single inserted pages.
+ * special.c - areas whose pages the kernel or a driver chose: frames by number (devices, the vDSO), single inserted pages.
  */
 #include "internal.h"
-
-/* ---- fixed pages with a name -------------------------------------------------------------------------------- */
-
-static int special_fault(struct fault *f)
-{
-	struct page **pages = f->vma->priv;
-	struct page *p = pages[f->pgoff - f->vma->pgoff];
-	spinlock_t *ptl = pt_lock_of(f->pte);
-
-	if (!p)
-		return FAULT_SIGBUS;
-	spin_lock(ptl);
-	if (pte_none(pte_read(f->pte)))
-		pte_set(f->pte, pte_mkyoung(pte_mkspecial(pte_make(page_to_pfn(p), f->vma->prot))));
-	spin_unlock(ptl);
-	return FAULT_DONE;
-}
-
-static int special_may_split(struct vma *v, vaddr_t addr)
-{
-	return -EINVAL;
-}
-
-static const struct vm_ops special_ops = {
-	.fault = special_fault,
-	.may_split = special_may_split,
-};
-
-/* addr page-aligned and free. The frames are never freed, and not counted in rss: their entries are special. */
-int mm_map_special(struct mm *mm, vaddr_t addr, size_t len, u32 vm_flags, struct page **pages, const char *name)
-{
-	struct vma *v = vma_alloc(mm);
-	int err = 0;
-
-	if (!v)
-		return -ENOMEM;
-	v->start = addr;
-	v->end = addr + PAGE_ALIGN(len);
-	v->flags = vm_flags | VM_DONTEXPAND | VM_SPECIAL_NAME;
-	v->name = name;
-	v->ops = &special_ops;
-	v->priv = pages;
-	vma_set_prot(v);
-	mm_write_lock(mm);
-	if (mm->nr_vmas >= sysctl_max_map_count || !mm_may_expand(mm, v->flags, vma_pages(v))) {
-		err = -ENOMEM;
-	} else {
-		vma_insert(mm, v);
-		mm_account_vma(mm, v->flags, NULL, (long)vma_pages(v));
-	}
-	rwsem_write_unlock(&mm->mmap_lock);
-	if (err)
-		vma_free(v);
-	return err;
-}
 
 /* ---- frames of devices ------------------------------------------------------------------------------------- */
 

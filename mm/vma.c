@@ -334,22 +334,16 @@ void vma_set_prot(struct vma *v)
 
 /*
  * Make two areas of one, at addr strictly inside. v keeps the upper part when new_below, else the lower one.
- * Returns 0, -ENOMEM (also when the mm has sysctl_max_map_count areas), or what ops->may_split says.
+ * Returns 0, -ENOMEM (also when the mm has sysctl_max_map_count areas).
  */
 int vma_split(struct mm *mm, struct vma *v, vaddr_t addr, bool new_below)
 {
 	pgoff_t upper_pgoff = vma_pgoff(v, addr);
 	struct vma *d;
-	int err;
 
 	debug_assert(v->start < addr && addr < v->end);
 	if (mm->nr_vmas >= sysctl_max_map_count)
 		return -ENOMEM;
-	if (v->ops && v->ops->may_split) {
-		err = v->ops->may_split(v, addr);
-		if (err)
-			return err;
-	}
 	d = vma_dup(v);
 	if (!d)
 		return -ENOMEM;
@@ -361,12 +355,10 @@ int vma_split(struct mm *mm, struct vma *v, vaddr_t addr, bool new_below)
 	}
 	anon_vma_join(d, v->anon_vma);		/* visible to walks before v lets go of the part */
 	if (new_below) {
-		vaddr_t start = v->start;
 		struct vma *prev = v->prev;
 
 		vma_file_link(d);
 		vma_resize(v, addr, v->end, upper_pgoff);
-		(void)start;
 		vma_tree_insert(mm, d, prev);
 	} else {
 		vma_file_link(d);
@@ -393,13 +385,12 @@ static bool vma_matches(const struct vma *v, const struct vma_key *k, pgoff_t pg
 	       (v->anon_vma == k->anon_vma || !v->anon_vma || !k->anon_vma) && v->name == k->name;
 }
 
-static void vma_absorb(struct mm *mm, struct vma *survivor, struct vma *gone)
+static void vma_absorb(struct mm *mm, struct vma *gone)
 {
 	vma_remove(mm, gone);
 	if (gone->ops && gone->ops->close)
 		gone->ops->close(gone);
 	vma_free(gone);
-	(void)survivor;
 }
 
 /* Half of a merged area is new: all of it counts as written. */
@@ -449,7 +440,7 @@ struct vma *vma_merge(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t en
 			vma_resize(cur, end, cur->end, vma_pgoff(cur, end));
 		for (int i = 0; i < 2; i++)
 			if (all[i])
-				vma_absorb(mm, prev, all[i]);
+				vma_absorb(mm, all[i]);
 		if (prev->next)
 			vma_gap_changed(prev->next);
 		return prev;
@@ -462,7 +453,7 @@ struct vma *vma_merge(struct mm *mm, struct vma *prev, vaddr_t start, vaddr_t en
 		if (cur && cur->start < start)
 			vma_resize(cur, cur->start, start, cur->pgoff);
 		else if (cur)
-			vma_absorb(mm, next, cur);
+			vma_absorb(mm, cur);
 		vma_gap_changed(next);
 		return next;
 	}
@@ -586,13 +577,4 @@ void vma_validate(struct mm *mm)
 	}
 	assert(!n && count == mm->nr_vmas);
 	validate_gap(mm->vmas.node);
-}
-
-unsigned vma_count_range(struct mm *mm, vaddr_t start, vaddr_t end)
-{
-	unsigned n = 0;
-
-	for (struct vma *v = vma_find(mm, start); v && v->start < end; v = v->next)
-		n++;
-	return n;
 }

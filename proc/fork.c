@@ -242,7 +242,7 @@ static int copy_task(const struct fork_args *a, struct task **out)
 	if (err)
 		return err;
 	if (!(a->flags & CLONE_THREAD)) {
-		current->owner = ledger_owner_create(OWNER_PROCESS, tid, current->comm);
+		ledger_switch_owner(ledger_owner_create(OWNER_PROCESS, tid, current->comm));
 		memcg_bind_owner(current->owner, process_memcg(current->process));
 	}
 	err = -ENOMEM;
@@ -262,7 +262,7 @@ static int copy_task(const struct fork_args *a, struct task **out)
 	err = copy_all(t, a);
 	if (err)
 		goto free_task;
-	current->owner = mine;
+	ledger_switch_owner(mine);
 	if (!(a->flags & CLONE_THREAD))
 		ledger_process_begins(t->owner, mine);
 	*out = t;
@@ -273,7 +273,7 @@ free_task:
 free_pid:
 	if (!(a->flags & CLONE_THREAD))
 		ledger_owner_release(current->owner);
-	current->owner = mine;
+	ledger_switch_owner(mine);
 	pid_free(tid);
 	return err;
 }

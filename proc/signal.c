@@ -535,11 +535,6 @@ void signal_send_current(int sig)
 	(void)signal_queue(sig, SIG_INFO_KERNEL, current, false);
 }
 
-int signal_send_task(struct task *t, int sig)
-{
-	return signal_queue(sig, SIG_INFO_KERNEL, t, true);
-}
-
 void signal_kill_process(struct process *p)
 {
 	(void)signal_queue(SIGKILL, SIG_INFO_KERNEL, p->leader, true);

@@ -40,7 +40,6 @@ static struct {
 } deferred[NR_DEFERRED];
 static int nr_deferred;
 static DEFINE_PER_CPU(u64, deferred_pending);
-static DEFINE_PER_CPU(u64, timer_count);
 
 void interrupt_handler(struct trapframe *f, unsigned vector);
 
@@ -149,11 +148,6 @@ const char *irq_name(unsigned line)
 	return line < NR_LINES && lines[line].used ? "device" : NULL;
 }
 
-u64 irq_timer_count(unsigned cpu)
-{
-	return per_cpu(timer_count, cpu);
-}
-
 static void device_interrupt(unsigned n)
 {
 	struct line *l = &lines[n];
@@ -170,7 +164,6 @@ void interrupt_handler(struct trapframe *f, unsigned vector)
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();
-		this_cpu_inc(timer_count);
 		sched_timer_interrupt(trap_from_user(f));
 		break;
 	case VECTOR_RESCHEDULE:

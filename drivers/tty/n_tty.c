@@ -156,14 +156,6 @@ static bool is_marked(const struct tty *t, unsigned n)
 	return t->is_delim[RING(n) / 64] >> (RING(n) % 64) & 1;
 }
 
-void n_tty_reset(struct tty *t)
-{
-	t->head = t->tail = t->canon_head = 0;
-	t->column = t->canon_column = 0;
-	t->lnext = t->erasing = false;
-	memset(t->is_delim, 0, N_TTY_BUF / 8);
-}
-
 void n_tty_flush_input(struct tty *t)
 {
 	t->tail = t->canon_head = t->head;

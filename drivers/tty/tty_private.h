@@ -72,7 +72,6 @@ int tty_check_background(struct tty *t, int sig);
 void tty_set_controlling(struct tty *t, bool force);
 
 /* n_tty.c: all with tty->lock held */
-void n_tty_reset(struct tty *t);
 void n_tty_receive(struct tty *t, const char *s, unsigned n);
 unsigned n_tty_room(const struct tty *t);	/* how much n_tty_receive() should be given */
 bool n_tty_input_available(const struct tty *t);

@@ -200,11 +200,6 @@ u32 p9_msize(const struct p9_client *c)
 	return c->msize;
 }
 
-struct virtio_9p *p9_channel(const struct p9_client *c)
-{
-	return c->ch;
-}
-
 /* ---- session ---- */
 
 static int negotiate(struct p9_client *c)

@@ -19,8 +19,6 @@ struct p9_client;
 int p9_client_create(const char *tag, u32 msize, struct p9_client **out) must_check;
 void p9_client_destroy(struct p9_client *c);
 u32 p9_msize(const struct p9_client *c);
-struct virtio_9p;
-struct virtio_9p *p9_channel(const struct p9_client *c);
 
 struct text;
 int p9_report(struct text *out);	/* /proc/fs/9p: requests and time per message */

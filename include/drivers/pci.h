@@ -16,7 +16,6 @@ bool pci_present(void);			/* is there a host bridge at 0:0.0? */
 u32 pci_read32(const struct pci_device *d, unsigned reg);
 u16 pci_read16(const struct pci_device *d, unsigned reg);
 u8 pci_read8(const struct pci_device *d, unsigned reg);
-void pci_write32(const struct pci_device *d, unsigned reg, u32 v);
 void pci_write16(const struct pci_device *d, unsigned reg, u16 v);
 /* Calls fn for every function on every bus; stops when it returns nonzero and returns that. */
 int pci_for_each(int (*fn)(const struct pci_device *d, void *arg), void *arg);

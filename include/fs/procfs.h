@@ -64,6 +64,5 @@ struct task *proc_dir_task(const struct file *f);
 void sysfs_register(const struct proc_file *f);
 void sysfs_mkdir(const char *path);			/* names in it may be hidden later */
 void sysfs_hide(const char *path, bool hide);		/* a directory inside one of those */
-int sysfs_symlink(const char *path, const char *target);
 
 #endif

@@ -29,6 +29,5 @@ void irq_run_deferred(void);		/* at safe points only: no locks held, interrupts 
 /* Per line and CPU, for /proc/interrupts. */
 u64 irq_count(unsigned line, unsigned cpu);
 const char *irq_name(unsigned line);
-u64 irq_timer_count(unsigned cpu);
 
 #endif

@@ -11,7 +11,6 @@
 /* Synchronous, for current: cannot be ignored or blocked without killing it (faults). */
 void signal_force_fault(int sig, int si_code, vaddr_t addr);
 void signal_send_current(int sig);				/* e.g. SIGPIPE, SIGXFSZ: SI_KERNEL, to current's thread */
-int signal_send_task(struct task *t, int sig);			/* SI_KERNEL, to its process */
 /* To every process of a group / session leader's group. 0 or -ESRCH. */
 int signal_send_pgrp(int pgrp, int sig);
 void signal_kill_process(struct process *p);			/* SIGKILL to all its threads; OOM killer, exec */

@@ -18,14 +18,6 @@ static inline unsigned bit_highest(u64 x)
 {
 	return 63u - (unsigned)__builtin_clzll(x);
 }
-static inline unsigned bit_count(u64 x)
-{
-	unsigned n = 0;
-
-	for (; x; x &= x - 1)
-		n++;
-	return n;
-}
 /* Smallest n with 2^n >= x. */
 static inline unsigned log2_ceil(u64 x)
 {
@@ -45,14 +37,8 @@ static inline bool bitmap_test(const unsigned long *map, unsigned nr)
 	return (map[nr / BITS_PER_LONG] >> (nr % BITS_PER_LONG)) & 1;
 }
 
-/* First set (clear) bit at or after `from`; nbits when there is none. */
-unsigned bitmap_next_set(const unsigned long *map, unsigned nbits, unsigned from);
+/* First clear bit at or after `from`; nbits when there is none. */
 unsigned bitmap_next_clear(const unsigned long *map, unsigned nbits, unsigned from);
-unsigned bitmap_weight(const unsigned long *map, unsigned nbits);
 void bitmap_zero(unsigned long *map, unsigned nbits);
-void bitmap_fill(unsigned long *map, unsigned nbits);
-
-#define bitmap_for_each_set(nr, map, nbits)						\
-	for (nr = bitmap_next_set(map, nbits, 0); nr < (nbits); nr = bitmap_next_set(map, nbits, nr + 1))
 
 #endif

@@ -56,8 +56,6 @@ void rb_insert_augmented(struct rb_root *root, struct rb_node *n, struct rb_node
 			 rb_update_fn update);
 void rb_erase(struct rb_root *root, struct rb_node *n);
 void rb_erase_augmented(struct rb_root *root, struct rb_node *n, rb_update_fn update);
-/* `fresh` takes the place of `old`; they must compare equal. */
-void rb_replace(struct rb_root *root, struct rb_node *old, struct rb_node *fresh);
 /* The element of `n` changed its own value: bring the values of all ancestors up to date. */
 void rb_propagate(struct rb_node *n, rb_update_fn update);
 

@@ -23,7 +23,6 @@ int strcasecmp(const char *a, const char *b);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
-size_t strspn(const char *s, const char *accept);
 size_t strcspn(const char *s, const char *reject);
 #else
 #include <string.h>
@@ -35,8 +34,6 @@ void *mem_find_other(const void *p, int c, size_t n);
 /* Copies as much as fits and always ends with a NUL (n > 0). The length copied, or -E2BIG when cut. */
 ssize_t strscpy(char *dst, const char *src, size_t n);
 bool str_has_prefix(const char *s, const char *prefix);
-/* Cuts the next token at one of `delims` off *s, which is advanced (NULL after the last). Empty tokens are returned. */
-char *str_token(char **s, const char *delims);
 /* Strips leading and trailing blanks in place. */
 char *str_trim(char *s);
 
@@ -53,9 +50,8 @@ static inline char char_to_lower(char c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-/* As strtoull and strtoll: leading blanks, sign, base 0 guesses from 0x and 0. Saturate on overflow. */
+/* As strtoull: leading blanks, sign, base 0 guesses from 0x and 0. Saturates on overflow. */
 u64 str_to_u64(const char *s, const char **end, int base);
-s64 str_to_s64(const char *s, const char **end, int base);
 /* Whole string (one trailing newline allowed) as a number: 0, -EINVAL (not a number) or -ERANGE. */
 int str_parse_u64(const char *s, int base, u64 *out) must_check;
 int str_parse_s64(const char *s, int base, s64 *out) must_check;

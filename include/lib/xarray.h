@@ -34,12 +34,10 @@ struct xarray {
 	spinlock_t	lock;
 	u8		depth;			/* 0: `root` is the entry of index 0; else levels of nodes */
 	u8		root_marks;		/* bit per mark: anything marked (depth 0: the entry itself) */
-	u32		gfp;			/* for nodes */
 	void		*root;
 };
 
 void xa_init(struct xarray *xa);
-void xa_init_gfp(struct xarray *xa, unsigned gfp);	/* gfp bits added to every node allocation */
 /* Forget all entries and free the nodes. */
 void xa_destroy(struct xarray *xa);
 
@@ -76,12 +74,7 @@ void *xa_load(struct xarray *xa, unsigned long index);
 int xa_store(struct xarray *xa, unsigned long index, void *entry, unsigned gfp) must_check;
 /* Only when absent: else -EEXIST. */
 int xa_insert(struct xarray *xa, unsigned long index, void *entry, unsigned gfp) must_check;
-/* Store at the lowest free index in [first, last]; *index gets it. 0, -ENOMEM, -EBUSY (full). */
-int xa_alloc(struct xarray *xa, unsigned long *index, void *entry, unsigned long first, unsigned long last,
-	     unsigned gfp) must_check;
 void *xa_erase(struct xarray *xa, unsigned long index);		/* what was there */
-/* `old` is replaced by `entry` (neither NULL), or nothing happens and the result is false. Allocates nothing. */
-bool xa_replace(struct xarray *xa, unsigned long index, void *old, void *entry);
 
 /* First entry at or after *index and not past last; NULL when none. *index is where it was. */
 void *xa_find(struct xarray *xa, unsigned long *index, unsigned long last);

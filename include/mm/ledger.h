@@ -88,8 +88,6 @@ void ledger_owner_release(owner_t o);
 /* A frame of this account changes to another one, e.g. BOOT -> FREE, PAGE_CACHE -> SHMEM. Owner and site stay. */
 void ledger_page_move(struct page *page, unsigned order, enum account to);
 
-/* Another owner pays for a single page from now on. */
-void ledger_page_recharge(struct page *page, owner_t to);
 
 /* Frames in an account now; its own maximum; its size at the moment the machine's use was highest. */
 long ledger_frames(enum account a);

@@ -9,7 +9,6 @@
 
 struct boot_info;
 void memblock_init(const struct boot_info *b);	/* everything the loader said */
-void memblock_reset(void);			/* forget all: tests start many machines */
 /* RAM and holes as the loader gave them; page-aligned inwards. Up to a fixed number of ranges; more is a panic. */
 void memblock_add(paddr_t start, u64 len);
 /* Taken, and for which account (IMAGE, RESERVED, BOOT, PAGE_ARRAY, PAGE_TABLE …). Overlaps keep the first claim. */

@@ -62,7 +62,6 @@ struct vm_ops {
 	/* Supply the page for f->pgoff with a reference in f->page, or insert the entry itself. enum fault_result. */
 	int	(*fault)(struct fault *f);
 	int	(*page_mkwrite)(struct fault *f);
-	int	(*may_split)(struct vma *v, vaddr_t addr);
 	int	(*mremap)(struct vma *v);
 	const char *(*name)(struct vma *v);		/* for /proc/PID/maps */
 };
@@ -195,23 +194,15 @@ int mm_remap_file_pages(struct mm *mm, vaddr_t addr, size_t size, int prot, size
 ssize_t mm_access(struct mm *mm, vaddr_t addr, void *buf, size_t len, bool write, bool force);
 /* exec: make the stack area of a new mm; grow it; place argument strings through mm_access. */
 int mm_setup_stack(struct mm *mm, vaddr_t top, bool exec_stack, struct vma **out) must_check;
-/* Populate now (MAP_POPULATE, mlock). */
-int mm_populate(struct mm *mm, vaddr_t start, size_t len, bool write);
 /* mmap_base below a stack that may grow to stack_rlimit bytes; aslr: moved down by a random amount. */
 void mm_set_layout(struct mm *mm, unsigned long stack_rlimit, bool aslr);
 /* Random page-aligned displacements with Linux's ranges; 0 when randomize_va_space says so. */
 unsigned long aslr_mmap(void), aslr_stack(void), aslr_brk(void);
 extern unsigned sysctl_mmap_rnd_bits;
-/* Anonymous memory without a prompt: exec's bss and brk area. [start, end) gets VM flags from prot. */
-int mm_brk_range(struct mm *mm, vaddr_t start, vaddr_t end, bool exec) must_check;
-/* A special area with fixed pages: the vDSO. pages[] end is end of the area; borrowed for ever. */
-int mm_map_special(struct mm *mm, vaddr_t addr, size_t len, u32 vm_flags, struct page **pages, const char *name) must_check;
 /* Map frames of a device into an area: all at once, or in ops->fault. */
 int remap_pfn_range(struct vma *v, vaddr_t addr, pfn_t pfn, size_t len, pgprot_t prot) must_check;
 int vma_insert_page(struct vma *v, vaddr_t addr, struct page *p) must_check;
 
-/* Pin user pages: fills pages[] with references. Number pinned, or -EFAULT. */
-long gup_pin(struct mm *mm, vaddr_t addr, unsigned nr, bool write, struct page **pages);
 /* Where a futex lives: a private key (mm, addr) or the shared object behind it. */
 struct futex_key { u64 a, b; u32 offset; };
 int mm_futex_key(vaddr_t addr, bool shared, bool write, struct futex_key *out, void **ref) must_check;

@@ -170,6 +170,5 @@ static inline void page_lock(struct page *p)
 }
 void page_wait_writeback(struct page *p);	/* sleeps until PG_WRITEBACK is clear */
 void page_end_writeback(struct page *p);
-void page_wait_unlocked(struct page *p);	/* sleeps until PG_LOCKED is clear, without taking it */
 
 #endif

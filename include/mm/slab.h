@@ -72,11 +72,9 @@ struct shrinker {
 	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp);	/* objects freed */
 	const char	*name;
 	struct list	link;
-	unsigned	running;	/* calls under way */
 };
 /* One turn over all shrinkers: each may free up to count >> priority of its objects. Returns objects freed. */
 unsigned long shrinkers_scan(gfp_t gfp, unsigned priority);
 void shrinker_register(struct shrinker *s);
-void shrinker_unregister(struct shrinker *s);
 
 #endif

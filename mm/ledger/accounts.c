@@ -195,22 +195,3 @@ void ledger_page_move(struct page *page, unsigned order, enum account to)
 	for (long i = 0; i < n; i++)
 		page[i].account = (u8)to;
 }
-
-void ledger_page_recharge(struct page *page, owner_t to)
-{
-#ifndef NO_LEDGER
-	struct ledger_owner *o = &ledger_owners[page->owner];
-
-	if (page->owner == to)
-		return;
-	ledger_lock();
-	ledger_fall(&o->frames, &o->peak, 1);
-	ledger_owners[to].frames++;
-	if (o->memcg != ledger_owners[to].memcg) {
-		memcg_book(o->memcg, page->account, -1);
-		memcg_book(ledger_owners[to].memcg, page->account, 1);
-	}
-	page->owner = to;
-	ledger_unlock();
-#endif
-}

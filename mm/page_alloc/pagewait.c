@@ -62,11 +62,6 @@ void page_unlock(struct page *p)
 	clear_and_wake(p, PG_LOCKED);
 }
 
-void page_wait_unlocked(struct page *p)
-{
-	wait_event(queue_of(p), flag_gone(p, PG_LOCKED));
-}
-
 void page_wait_writeback(struct page *p)
 {
 	if (page_test(p, PG_WRITEBACK))

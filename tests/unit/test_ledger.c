@@ -181,7 +181,7 @@ static long sum_lines(const char *report, const char *kind, unsigned field)
 			continue;
 		for (unsigned i = 0; i < field; i++)
 			f = strchr(f, ' ') + 1;
-		sum += str_to_s64(f, NULL, 10);
+		sum += (long)str_to_u64(f, NULL, 10);
 	}
 	return sum;
 }
@@ -293,9 +293,9 @@ TEST(ledger, timeline)
 			f = strchr(f, ' ') + 1;
 		for (unsigned a = 0; a < NR_ACCOUNTS; a++) {
 			f = strchr(f, ' ') + 1;
-			sum += str_to_s64(f, NULL, 10);
+			sum += (long)str_to_u64(f, NULL, 10);
 			if (a == ACCT_DEVICE)
-				device = str_to_s64(f, NULL, 10);
+				device = (long)str_to_u64(f, NULL, 10);
 		}
 		EXPECT_EQ(t, sum, nr_ram_pages());
 		spikes += device >= 1980;

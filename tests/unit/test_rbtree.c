@@ -109,19 +109,3 @@ TEST(rbtree, augmented)
 {
 	churn(t, true);
 }
-
-TEST(rbtree, replace)
-{
-	struct rb_root root = RB_ROOT_INIT;
-	struct item fresh = { .key = 7 };
-
-	for (unsigned i = 0; i < 20; i++) {
-		items[i] = (struct item){ .key = i };
-		insert(&root, &items[i], false);
-	}
-	rb_replace(&root, &items[7].node, &fresh.node);
-	EXPECT_EQ(t, rb_validate(&root), 0);
-	EXPECT(t, item(rb_next(&items[6].node)) == &fresh);
-	EXPECT(t, item(rb_prev(&items[8].node)) == &fresh);
-	EXPECT(t, !rb_is_linked(&items[7].node));
-}

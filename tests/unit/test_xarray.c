@@ -169,10 +169,6 @@ TEST(xarray, gather)
 	xa_set_mark(&xa, 100, XA_DIRTY);
 	EXPECT_EQ(t, xa_tag_range(&xa, 0, 199, XA_DIRTY, XA_TOWRITE), 1);
 	EXPECT(t, xa_get_mark(&xa, 100, XA_TOWRITE));
-	EXPECT_EQ(t, xa_alloc(&xa, &index, out, 50, 199, GFP_KERNEL), -EBUSY);
-	xa_erase(&xa, 77);
-	EXPECT_EQ(t, xa_alloc(&xa, &index, out, 50, 199, GFP_KERNEL), 0);
-	EXPECT_EQ(t, index, 77);
 	xa_destroy(&xa);
 }
 
