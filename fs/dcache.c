@@ -16,6 +16,7 @@
  *  D4  name, parent change only in d_move/d_exchange under dcache_lock and both bucket locks.
  */
 #include "internal.h"
+#include <lib/hash.h>
 #include <mm/page_alloc.h>
 #include <mm/reclaim.h>
 
@@ -50,9 +51,7 @@ void qstr_init(struct qstr *q, const char *name, u32 len)
 
 static inline u32 bucket_index(const struct dentry *parent, u32 hash)
 {
-	u64 h = ((u64)(uintptr_t)parent >> 6) + hash;
-
-	return (u32)((h * 0x9e3779b97f4a7c15ull) >> 40) & bucket_mask;
+	return (u32)hash_u64(((u64)(uintptr_t)parent >> 6) + hash, 24) & bucket_mask;
 }
 
 /* Rename may move d to another bucket while we wait for the lock. */

@@ -8,6 +8,7 @@
  * LOCKS    inode_hash_lock (LOCK_INODE_HASH); sb->lock (LOCK_FS) guards sb->inodes.
  */
 #include "internal.h"
+#include <lib/hash.h>
 
 #define INODE_HASH_BITS	8
 
@@ -86,9 +87,7 @@ struct inode *inode_alloc(struct super_block *sb)
 
 static struct list *hash_chain(struct super_block *sb, u64 ino)
 {
-	u64 h = (ino ^ ((u64)(uintptr_t)sb >> 6)) * 0x9e3779b97f4a7c15ull;
-
-	return &inode_hash[h >> (64 - INODE_HASH_BITS)];
+	return &inode_hash[hash_u64(ino ^ ((u64)(uintptr_t)sb >> 6), INODE_HASH_BITS)];
 }
 
 struct inode *inode_lookup(struct super_block *sb, u64 ino)

@@ -76,7 +76,6 @@ void mount_init_rootfs(void);
 struct mount *mount_kernel(struct file_system_type *t);			/* not in the tree: pipes, memfd */
 bool mount_traverse(struct path *p);					/* down through what is mounted on p */
 bool mount_up(struct path *p);						/* from a mount's root to its mountpoint */
-struct mount *mount_root(void);
 int mnt_want_write(struct mount *m) must_check;
 bool mnt_readonly(const struct mount *m);
 bool path_noexec(const struct path *p);

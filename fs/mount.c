@@ -8,9 +8,11 @@
  *          dcache_lock as well, which is what the path walk takes to cross a mountpoint.
  */
 #include "internal.h"
+#include <lib/hash.h>
 #include <lib/text.h>
 
-#define MOUNT_HASH	32
+#define MOUNT_HASH_BITS	5
+#define MOUNT_HASH	(1 << MOUNT_HASH_BITS)
 #define MNT_FORCE	1
 #define MNT_DETACH	2
 #define MNT_EXPIRE	4
@@ -37,9 +39,7 @@ void mount_init(void)
 
 static struct list *chain(const struct mount *m, const struct dentry *d)
 {
-	u64 h = ((u64)(uintptr_t)m >> 5) + ((u64)(uintptr_t)d >> 6);
-
-	return &mount_hash[(h * 0x9e3779b97f4a7c15ull) >> 59];
+	return &mount_hash[hash_u64(((u64)(uintptr_t)m >> 5) + ((u64)(uintptr_t)d >> 6), MOUNT_HASH_BITS)];
 }
 
 /* ---- references ---- */
@@ -102,11 +102,6 @@ struct mount *mount_kernel(struct file_system_type *t)
 	return err ? NULL : mount_new(sb, sb->root, MS_NOSUID | MS_NODEV | MS_NOEXEC, t->name);
 }
 
-struct super_block *mount_sb(const struct mount *m)
-{
-	return m->sb;
-}
-
 unsigned long mount_flags(const struct mount *m)
 {
 	return m->flags | (m->sb->flags & MNT_FLAGS);
@@ -130,11 +125,6 @@ bool path_noexec(const struct path *p)
 bool path_nodev(const struct path *p)
 {
 	return p->mnt->flags & MS_NODEV;
-}
-
-struct mount *mount_root(void)
-{
-	return root_mount;
 }
 
 /* ---- the tree ---- */

@@ -17,6 +17,7 @@
 #include <kernel/printk.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <lib/random.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/fail.h>
@@ -59,16 +60,6 @@ static spinlock_t lock = SPINLOCK_INIT("fail", LOCK_LEAF);
 
 static const char *const kind_names[] = { "fail_user", "fail_page_alloc", "failslab" };
 
-/* splitmix64: the state is a counter, so a seed's sequence is the same everywhere. */
-static u64 next_random(u64 *state)
-{
-	u64 z = *state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 /* lock held. */
 static bool plan_says(enum fail_kind kind)
 {
@@ -80,7 +71,7 @@ static bool plan_says(enum fail_kind kind)
 	if (!plan.times)
 		return false;
 	hit = plan.nth ? plan.seen == plan.nth : plan.every ? plan.seen % plan.every == 0 :
-	      next_random(&plan.state) % P_ONE < plan.p;
+	      prng_next(&plan.state) % P_ONE < plan.p;
 	if (hit && plan.times > 0)
 		plan.times--;
 	return hit;
@@ -104,7 +95,7 @@ static bool attr_says(enum fail_kind kind, size_t size, gfp_t gfp)
 	}
 	if (a->interval > 1 && a->seen % (unsigned long)a->interval)
 		return false;
-	if (a->probability < 100 && next_random(&state) % 100 >= (u64)a->probability)
+	if (a->probability < 100 && prng_next(&state) % 100 >= (u64)a->probability)
 		return false;
 	if (a->times > 0)
 		a->times--;

@@ -48,10 +48,7 @@ static struct bucket buckets[NR_BUCKETS] = {
 
 static struct bucket *bucket_of(const struct futex_key *k)
 {
-	u64 h = (k->a ^ (k->b >> 2) ^ k->offset) * 0x9e3779b97f4a7c15ull;
-	struct bucket *b = &buckets[h >> 56];
-
-	return b;
+	return &buckets[hash_u64(k->a ^ (k->b >> 2) ^ k->offset, 8)];
 }
 
 /* Lists are set up when first used, under the lock. */

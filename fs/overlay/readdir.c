@@ -39,11 +39,10 @@ struct ovl_dir {
 
 static u32 hash_name(const char *name, u32 len)
 {
-	u32 h = 2166136261u;
+	struct qstr q;
 
-	for (u32 i = 0; i < len; i++)
-		h = (h ^ (u8)name[i]) * 16777619u;
-	return h % BUCKETS;
+	qstr_init(&q, name, len);
+	return q.hash % BUCKETS;
 }
 
 static bool is_dot(const char *name, u32 len)

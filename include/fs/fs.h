@@ -366,7 +366,6 @@ extern struct file_system_type tmpfs_type, ramfs_type;
 
 static inline struct path path_get(struct path p);
 unsigned long mount_flags(const struct mount *m);	/* MS_RDONLY, MS_NOEXEC, MS_NOSUID, MS_NODEV …; the super block's too */
-struct super_block *mount_sb(const struct mount *m);
 void mount_get(struct mount *m);
 void mount_put(struct mount *m);
 static inline struct path path_get(struct path p)

@@ -15,9 +15,5 @@ static inline unsigned hash_ptr(const void *p, unsigned bits)
 {
 	return (unsigned)hash_u64((u64)(uintptr_t)p, bits);
 }
-#define hash_long(x, bits)	((unsigned)hash_u64((u64)(x), (bits)))
-
-u32 hash_bytes(const void *p, size_t n, u32 seed);
-u32 crc32(u32 crc, const void *p, size_t n);	/* IEEE 802.3; start with 0 */
 
 #endif
