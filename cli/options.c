@@ -4,108 +4,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/quire.h"
-
-enum {
-	OPT_RWDIR = 256,
-	OPT_RODIR,
-	OPT_OVERLAY,
-	OPT_JSON,
-	OPT_DRY_RUN,
-	OPT_MACHINE,
-	OPT_CPU,
-	OPT_ACCEL,
-	OPT_DETERMINISTIC,
-	OPT_ICOUNT,
-	OPT_SEED,
-	OPT_TIMEOUT,
-	OPT_WATCHDOG,
-	OPT_APPEND,
-	OPT_KERNEL,
-	OPT_INITRD,
-	OPT_INITRD_EXTRA,
-	OPT_LOG,
-	OPT_MASSIF,
-	OPT_HTML,
-	OPT_AUDIT,
-	OPT_STACKS,
-	OPT_HEAP,
-	OPT_FOLDED,
-	OPT_TIME_UNIT,
-	OPT_ROOT,
-	OPT_DISK,
-	OPT_CGROUP,
-	OPT_SWAP,
-	OPT_ZSWAP,
-	OPT_ZRAM,
-	OPT_FAIL_ALLOC,
-	OPT_OVERCOMMIT,
-	OPT_PRESSURE,
-	OPT_RECLAIM,
-	OPT_SYSCTL,
-	OPT_ROOTFS,
-	OPT_NO_HOST,
-	OPT_MODULE,
-	OPT_MODULE_LEAKS,
-	OPT_HELP,
-	OPT_VERSION,
-};
-
-static const struct option long_options[] = {
-	{"memory", required_argument, NULL, 'm'},
-	{"cpus", required_argument, NULL, 'p'},
-	{"tty", no_argument, NULL, 't'},
-	{"quiet", no_argument, NULL, 'q'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"rwdir", required_argument, NULL, OPT_RWDIR},
-	{"rodir", required_argument, NULL, OPT_RODIR},
-	{"overlay-rwdir", required_argument, NULL, OPT_OVERLAY},
-	{"json", required_argument, NULL, OPT_JSON},
-	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
-	{"machine", required_argument, NULL, OPT_MACHINE},
-	{"cpu", required_argument, NULL, OPT_CPU},
-	{"accel", required_argument, NULL, OPT_ACCEL},
-	{"deterministic", no_argument, NULL, OPT_DETERMINISTIC},
-	{"icount", no_argument, NULL, OPT_ICOUNT},
-	{"seed", required_argument, NULL, OPT_SEED},
-	{"timeout", required_argument, NULL, OPT_TIMEOUT},
-	{"watchdog", required_argument, NULL, OPT_WATCHDOG},
-	{"append", required_argument, NULL, OPT_APPEND},
-	{"kernel", required_argument, NULL, OPT_KERNEL},
-	{"initrd", required_argument, NULL, OPT_INITRD},
-	{"initrd-extra", required_argument, NULL, OPT_INITRD_EXTRA},
-	{"log", required_argument, NULL, OPT_LOG},
-	{"disk", required_argument, NULL, OPT_DISK},
-	{"cgroup", required_argument, NULL, OPT_CGROUP},
-	{"swap", required_argument, NULL, OPT_SWAP},
-	{"zswap", required_argument, NULL, OPT_ZSWAP},
-	{"zram", required_argument, NULL, OPT_ZRAM},
-	{"fail-alloc", required_argument, NULL, OPT_FAIL_ALLOC},
-	{"overcommit", required_argument, NULL, OPT_OVERCOMMIT},
-	{"pressure", required_argument, NULL, OPT_PRESSURE},
-	{"reclaim", required_argument, NULL, OPT_RECLAIM},
-	{"sysctl", required_argument, NULL, OPT_SYSCTL},
-	{"report", required_argument, NULL, OPT_HTML},
-	{"html", required_argument, NULL, OPT_HTML},
-	{"massif", required_argument, NULL, OPT_MASSIF},
-	{"audit", no_argument, NULL, OPT_AUDIT},
-	{"stacks", no_argument, NULL, OPT_STACKS},
-	{"heap", no_argument, NULL, OPT_HEAP},
-	{"folded", required_argument, NULL, OPT_FOLDED},
-	{"time-unit", required_argument, NULL, OPT_TIME_UNIT},
-	{"root", no_argument, NULL, OPT_ROOT},
-	{"rootfs", required_argument, NULL, OPT_ROOTFS},
-	{"no-host", no_argument, NULL, OPT_NO_HOST},
-	{"module", required_argument, NULL, OPT_MODULE},
-	{"module-leaks", required_argument, NULL, OPT_MODULE_LEAKS},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{0},
-};
 
 static const char help_text[] =
 	"Usage: quire run [OPTIONS] [--] PROGRAM [ARGS]\n"
@@ -235,14 +139,25 @@ static double parse_seconds(const char *option, const char *text)
 	return s;
 }
 
-static unsigned int parse_cpus(const char *text)
+static unsigned long parse_number(const char *option, const char *text, long least, long most)
 {
 	char *end;
-	long n = strtol(text, &end, 10);
+	long n;
 
-	if (end == text || *end || n < 1 || n > 8)
-		fail("-p %s: give 1 to 8", text);
-	return (unsigned int)n;
+	errno = 0;
+	n = strtol(text, &end, 0);
+	if (end == text || *end || errno || n < least || n > most)
+		fail("%s %s: give %ld to %ld", option, text, least, most);
+	return (unsigned long)n;
+}
+
+/* Which of the n names. */
+static unsigned int one_of(const char *option, const char *text, const char *const *names, unsigned int n, const char *list)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	fail("--%s %s: give %s", option, text, list);
 }
 
 static char *absolute_dir(const char *option, const char *path)
@@ -284,24 +199,31 @@ static struct disk *add_disk(struct options *o, const char *option)
 	return &o->disks[o->nr_disks++];
 }
 
+/* SIZE,pri=N as in fstab, or SIZE:N. *priority stays when none is named. */
+static uint64_t swap_size(const char *option, const char *arg, int *priority)
+{
+	char *size = must_alloc(strdup(arg)), *rest = size + strcspn(size, ",:");
+	char priority_of[40];
+	uint64_t bytes;
+
+	if (*rest) {
+		if (*rest == ',' && strncmp(rest, ",pri=", 5))
+			fail("%s %s: give SIZE or SIZE,pri=N", option, arg);
+		snprintf(priority_of, sizeof(priority_of), "%s: priority", option);
+		*priority = (int)parse_number(priority_of, *rest == ':' ? rest + 1 : rest + 5, 0, 32767);
+		*rest = 0;
+	}
+	bytes = parse_size(option, size);
+	free(size);
+	return bytes;
+}
+
 static void add_swap(struct options *o, const char *arg)
 {
 	struct disk *d = add_disk(o, "swap");
-	char *size = must_alloc(strdup(arg)), *rest = size + strcspn(size, ",:"), *end;
 
 	d->priority = -1;
-	if (*rest) { /* SIZE,pri=N as in fstab, or SIZE:N */
-		char *number = *rest == ':' ? rest + 1 : rest + 5;
-
-		if (*rest == ',' && strncmp(rest, ",pri=", 5))
-			fail("--swap %s: give SIZE or SIZE,pri=N", arg);
-		*rest = 0;
-		d->priority = (int)strtol(number, &end, 10);
-		if (end == number || *end || d->priority < 0 || d->priority > 32767)
-			fail("--swap %s: a priority is 0 to 32767", arg);
-	}
-	d->swap_bytes = parse_size("--swap", size);
-	free(size);
+	d->swap_bytes = swap_size("--swap", arg, &d->priority);
 }
 
 static void add_knob(struct options *o, const char *path, const char *value)
@@ -330,19 +252,11 @@ static void add_zswap(struct options *o, const char *arg)
 
 static void add_zram(struct options *o, const char *arg)
 {
-	char *size = must_alloc(strdup(arg)), *pri = strstr(size, ",pri="), *end;
-
 	if (o->nr_zrams == MAX_ZRAMS)
 		fail("--zram %s: more than %d", arg, MAX_ZRAMS);
 	o->zram_priority[o->nr_zrams] = 100; /* before the disks */
-	if (pri) {
-		*pri = 0;
-		o->zram_priority[o->nr_zrams] = (int)strtol(pri + 5, &end, 10);
-		if (end == pri + 5 || *end || o->zram_priority[o->nr_zrams] < 0 || o->zram_priority[o->nr_zrams] > 32767)
-			fail("--zram %s: a priority is 0 to 32767", arg);
-	}
-	o->zram_bytes[o->nr_zrams++] = parse_size("--zram", size);
-	free(size);
+	o->zram_bytes[o->nr_zrams] = swap_size("--zram", arg, &o->zram_priority[o->nr_zrams]);
+	o->nr_zrams++;
 }
 
 /* "2,ratio=50": malloc fails when the promise would be too large. */
@@ -442,168 +356,228 @@ static void name_tags(struct options *o)
 			snprintf(o->dirs[i].tag, sizeof(o->dirs[i].tag), "rw%u", n++);
 }
 
-static enum accel_wish parse_accel(const char *text)
+static void set_accel(struct options *o, const char *arg)
 {
-	if (!strcmp(text, "auto"))
-		return ACCEL_AUTO;
-	if (!strcmp(text, "tcg"))
-		return ACCEL_TCG;
-	if (!strcmp(text, "kvm"))
-		return ACCEL_KVM;
-	fail("--accel %s: give auto, tcg or kvm", text);
+	static const char *const names[] = {[ACCEL_AUTO] = "auto", [ACCEL_TCG] = "tcg", [ACCEL_KVM] = "kvm"};
+
+	o->accel = (enum accel_wish)one_of("accel", arg, names, 3, "auto, tcg or kvm");
 }
 
-static enum leak_wish parse_leaks(const char *text)
+static void set_leaks(struct options *o, const char *arg)
 {
-	if (!strcmp(text, "status"))
-		return LEAKS_STATUS;
-	if (!strcmp(text, "error"))
-		return LEAKS_ERROR;
-	if (!strcmp(text, "warn"))
-		return LEAKS_WARN;
-	fail("--module-leaks %s: give status, error or warn", text);
+	static const char *const names[] = {[LEAKS_STATUS] = "status", [LEAKS_ERROR] = "error", [LEAKS_WARN] = "warn"};
+
+	o->module_leaks = (enum leak_wish)one_of("module-leaks", arg, names, 3, "status, error or warn");
 }
 
-static void parse_long(struct options *o, int opt)
+static void set_memory(struct options *o, const char *arg)
 {
-	switch (opt) {
-	case OPT_RWDIR:
-		add_dir(o, "rwdir", MOUNT_RW, optarg);
-		break;
-	case OPT_RODIR:
-		add_dir(o, "rodir", MOUNT_RO, optarg);
-		break;
-	case OPT_OVERLAY:
-		add_dir(o, "overlay-rwdir", MOUNT_OVERLAY, optarg);
-		break;
-	case OPT_ROOTFS:
-		o->rootfs = absolute_dir("rootfs", optarg);
-		break;
-	case OPT_ACCEL:
-		o->accel = parse_accel(optarg);
-		break;
-	case OPT_TIMEOUT:
-		o->timeout_s = parse_seconds("timeout", optarg);
-		break;
-	case OPT_WATCHDOG:
-		o->watchdog_s = parse_seconds("watchdog", optarg);
-		break;
-	case OPT_MACHINE:
-		o->machine = optarg;
-		break;
-	case OPT_CPU:
-		o->cpu_model = optarg;
-		break;
-	case OPT_DETERMINISTIC:
-		o->deterministic = o->seeded = true;
-		break;
-	case OPT_ICOUNT:
-		o->deterministic = true;
-		break;
-	case OPT_SEED:
-		o->seed = strtoul(optarg, NULL, 0);
-		break;
-	case OPT_APPEND:
-		o->append = optarg;
-		break;
-	case OPT_KERNEL:
-		o->kernel = optarg;
-		break;
-	case OPT_INITRD:
-		o->initrd = optarg;
-		break;
-	case OPT_INITRD_EXTRA:
-		o->initrd_extra = absolute_dir("initrd-extra", optarg);
-		break;
-	case OPT_JSON:
-		o->json_file = optarg;
-		break;
-	case OPT_HTML:
-		o->html_file = optarg;
-		break;
-	case OPT_STACKS:
-		o->stacks = true;
-		break;
-	case OPT_HEAP:
-		o->heap = true;
-		break;
-	case OPT_TIME_UNIT:
-		massif_unit = time_unit(optarg);
-		break;
-	case OPT_FOLDED:
-		o->folded_file = optarg;
-		break;
-	case OPT_MASSIF:
-		o->massif_file = optarg;
-		break;
-	case OPT_LOG:
-		o->log_file = optarg;
-		break;
-	case OPT_AUDIT:
-		o->audit = true;
-		break;
-	case OPT_FAIL_ALLOC:
-		add_fail_alloc(o, optarg);
-		break;
-	case OPT_OVERCOMMIT:
-		add_overcommit(o, optarg);
-		break;
-	case OPT_PRESSURE:
-		add_pressure(o, optarg);
-		break;
-	case OPT_RECLAIM:
-		o->reclaim = optarg;
-		add_knob(o, "/sys/kernel/mm/reclaim_policy", optarg);
-		break;
-	case OPT_SYSCTL:
-		add_sysctl(o, optarg);
-		break;
-	case OPT_SWAP:
-		add_swap(o, optarg);
-		break;
-	case OPT_ZSWAP:
-		add_zswap(o, optarg);
-		break;
-	case OPT_ZRAM:
-		add_zram(o, optarg);
-		break;
-	case OPT_CGROUP:
-		add_cgroup(o, optarg);
-		break;
-	case OPT_DISK:
-		add_image(o, optarg);
-		break;
-	case OPT_DRY_RUN:
-		o->dry_run = true;
-		break;
-	case OPT_ROOT:
-		o->as_root = true;
-		break;
-	case OPT_NO_HOST:
-		o->keep_root = true;
-		break;
-	case OPT_MODULE:
-		module_add(o, optarg);
-		break;
-	case OPT_MODULE_LEAKS:
-		o->module_leaks = parse_leaks(optarg);
-		break;
-	case OPT_HELP:
-		print_help(stdout);
-		exit(0);
-	case OPT_VERSION:
-		puts("quire " QUIRE_VERSION);
-		exit(0);
-	default:
-		fprintf(stderr, "Try 'quire --help'.\n");
-		exit(STATUS_QUIRE_FAILED);
-	}
+	o->mem_bytes = parse_size("-m", arg);
+	o->mem_chosen = true;
+}
+
+static void set_cpus(struct options *o, const char *arg)
+{
+	o->cpus = (unsigned int)parse_number("-p", arg, 1, 8);
+}
+
+static void add_rwdir(struct options *o, const char *arg)
+{
+	add_dir(o, "rwdir", MOUNT_RW, arg);
+}
+
+static void add_rodir(struct options *o, const char *arg)
+{
+	add_dir(o, "rodir", MOUNT_RO, arg);
+}
+
+static void add_overlay(struct options *o, const char *arg)
+{
+	add_dir(o, "overlay-rwdir", MOUNT_OVERLAY, arg);
+}
+
+static void set_rootfs(struct options *o, const char *arg)
+{
+	o->rootfs = absolute_dir("rootfs", arg);
+}
+
+static void set_initrd_extra(struct options *o, const char *arg)
+{
+	o->initrd_extra = absolute_dir("initrd-extra", arg);
+}
+
+static void set_timeout(struct options *o, const char *arg)
+{
+	o->timeout_s = parse_seconds("timeout", arg);
+}
+
+static void set_watchdog(struct options *o, const char *arg)
+{
+	o->watchdog_s = parse_seconds("watchdog", arg);
+}
+
+static void set_deterministic(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->deterministic = o->seeded = true;
+}
+
+static void set_seed(struct options *o, const char *arg)
+{
+	o->seed = parse_number("--seed", arg, 0, LONG_MAX);
+	o->seed_chosen = true;
+}
+
+static void set_time_unit(struct options *o, const char *arg)
+{
+	(void)o;
+	massif_unit = time_unit(arg);
+}
+
+static void set_reclaim(struct options *o, const char *arg)
+{
+	o->reclaim = arg;
+	add_knob(o, "/sys/kernel/mm/reclaim_policy", arg);
+}
+
+static void help(struct options *o, const char *arg)
+{
+	(void)o;
+	(void)arg;
+	print_help(stdout);
+	exit(0);
+}
+
+static void version(struct options *o, const char *arg)
+{
+	(void)o;
+	(void)arg;
+	puts("quire " QUIRE_VERSION);
+	exit(0);
+}
+
+/* ---- the table: an option sets a flag, keeps a text, or calls a function ---- */
+
+#define FLAG(field) .kind = IS_FLAG, .offset = offsetof(struct options, field)
+#define TEXT(field) .kind = IS_TEXT, .offset = offsetof(struct options, field)
+#define CALL(function) .kind = IS_CALL, .call = function
+#define PLAIN(function) .kind = IS_PLAIN, .call = function /* no argument */
+
+static const struct row {
+	const char *name;
+	char letter;
+	enum { IS_FLAG, IS_TEXT, IS_CALL, IS_PLAIN } kind;
+	size_t offset;
+	void (*call)(struct options *o, const char *arg);
+} rows[] = {
+	{"memory", 'm', CALL(set_memory)},
+	{"cpus", 'p', CALL(set_cpus)},
+	{"tty", 't', FLAG(tty)},
+	{"quiet", 'q', FLAG(quiet)},
+	{"verbose", 'v', FLAG(verbose)},
+	{"help", 'h', PLAIN(help)},
+	{"version", 0, PLAIN(version)},
+	{"dry-run", 0, FLAG(dry_run)},
+	/* the machine */
+	{"accel", 0, CALL(set_accel)},
+	{"machine", 0, TEXT(machine)},
+	{"cpu", 0, TEXT(cpu_model)},
+	{"deterministic", 0, PLAIN(set_deterministic)},
+	{"icount", 0, FLAG(deterministic)},
+	{"seed", 0, CALL(set_seed)},
+	{"append", 0, TEXT(append)},
+	{"kernel", 0, TEXT(kernel)},
+	{"initrd", 0, TEXT(initrd)},
+	{"initrd-extra", 0, CALL(set_initrd_extra)},
+	{"disk", 0, CALL(add_image)},
+	{"swap", 0, CALL(add_swap)},
+	{"zswap", 0, CALL(add_zswap)},
+	{"zram", 0, CALL(add_zram)},
+	/* short memory */
+	{"fail-alloc", 0, CALL(add_fail_alloc)},
+	{"overcommit", 0, CALL(add_overcommit)},
+	{"pressure", 0, CALL(add_pressure)},
+	{"reclaim", 0, CALL(set_reclaim)},
+	{"sysctl", 0, CALL(add_sysctl)},
+	/* files */
+	{"rwdir", 0, CALL(add_rwdir)},
+	{"rodir", 0, CALL(add_rodir)},
+	{"overlay-rwdir", 0, CALL(add_overlay)},
+	{"rootfs", 0, CALL(set_rootfs)},
+	{"no-host", 0, FLAG(keep_root)},
+	/* the driver, the program */
+	{"module", 0, CALL(module_add)},
+	{"module-leaks", 0, CALL(set_leaks)},
+	{"root", 0, FLAG(as_root)},
+	{"cgroup", 0, CALL(add_cgroup)},
+	{"timeout", 0, CALL(set_timeout)},
+	{"watchdog", 0, CALL(set_watchdog)},
+	/* what is reported */
+	{"json", 0, TEXT(json_file)},
+	{"report", 0, TEXT(html_file)},
+	{"html", 0, TEXT(html_file)},
+	{"stacks", 0, FLAG(stacks)},
+	{"heap", 0, FLAG(heap)},
+	{"folded", 0, TEXT(folded_file)},
+	{"massif", 0, TEXT(massif_file)},
+	{"time-unit", 0, CALL(set_time_unit)},
+	{"audit", 0, FLAG(audit)},
+	{"log", 0, TEXT(log_file)},
+};
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+#define FIRST_LONG 256 /* above all letters */
+
+static bool takes_argument(const struct row *r)
+{
+	return r->kind == IS_TEXT || r->kind == IS_CALL;
+}
+
+static void apply(struct options *o, const struct row *r, const char *arg)
+{
+	void *field = (char *)o + r->offset;
+
+	if (r->call)
+		r->call(o, arg);
+	else if (r->kind == IS_FLAG)
+		*(bool *)field = true;
+	else
+		*(const char **)field = arg;
+}
+
+/* getopt's own table and letters, from ours. */
+static int next_option(int argc, char **argv)
+{
+	static struct option all[NR_ROWS + 1];
+	static char letters[2 * NR_ROWS + 2] = "+";
+
+	if (!all[0].name)
+		for (size_t i = 0, at = 1; i < NR_ROWS; i++) {
+			all[i].name = rows[i].name;
+			all[i].has_arg = takes_argument(&rows[i]) ? required_argument : no_argument;
+			all[i].val = FIRST_LONG + (int)i;
+			if (rows[i].letter)
+				at += (size_t)sprintf(letters + at, "%c%s", rows[i].letter, takes_argument(&rows[i]) ? ":" : "");
+		}
+	return getopt_long(argc, argv, letters, all, NULL);
+}
+
+static const struct row *find_row(int opt)
+{
+	if (opt >= FIRST_LONG)
+		return &rows[opt - FIRST_LONG];
+	for (size_t i = 0; i < NR_ROWS; i++)
+		if (opt == rows[i].letter && opt)
+			return &rows[i];
+	fprintf(stderr, "Try 'quire --help'.\n");
+	exit(STATUS_QUIRE_FAILED);
 }
 
 static void check(const struct options *o)
 {
 	if (strncmp(o->machine, "microvm", 7) && strncmp(o->machine, "q35", 3))
 		fail("--machine %s: give microvm or q35", o->machine);
+	if (o->seed_chosen && !o->seeded)
+		fail("--seed: it needs --deterministic");
 	if (o->deterministic && o->cpus > 1)
 		fail("--icount needs one processor: a count has no meaning across several");
 	if (!strcmp(o->command, "run") && o->argc == 0)
@@ -617,33 +591,12 @@ void options_parse(struct options *o, int argc, char **argv)
 	*o = (struct options){.command = argv[0], .cpus = 1, .machine = "microvm", .watchdog_s = 60, .seed = 1,
 			      .rootfs = "/"};
 	argv[0] = (char *)program_name; /* getopt's messages begin with it */
-	while ((opt = getopt_long(argc, argv, "+m:p:tqvh", long_options, NULL)) >= 0) {
-		switch (opt) {
-		case 'm':
-			o->mem_bytes = parse_size("-m", optarg);
-			o->mem_chosen = true;
-			break;
-		case 'p':
-			o->cpus = parse_cpus(optarg);
-			break;
-		case 't':
-			o->tty = true;
-			break;
-		case 'q':
-			o->quiet = true;
-			break;
-		case 'v':
-			o->verbose = true;
-			break;
-		case 'h':
-			opt = OPT_HELP;
-			/* fall through */
-		default:
-			parse_long(o, opt);
-		}
-	}
+	while ((opt = next_option(argc, argv)) >= 0)
+		apply(o, find_row(opt), optarg);
 	o->given = argv + 1;
 	o->nr_given = optind - 1;
+	if (o->nr_given && !strcmp(o->given[o->nr_given - 1], "--"))
+		o->nr_given--;
 	o->argv = argv + optind;
 	o->argc = argc - optind;
 	name_tags(o);

@@ -81,9 +81,9 @@ struct options {
 	unsigned int nr_zrams;
 	const char *knobs[32]; /* "/proc/sys/vm/swappiness=100" */
 	unsigned int nr_knobs;
-	char **given; /* the options as they were typed */
+	char **given; /* the options as they were typed, without the -- behind them */
 	int nr_given;
-	bool seeded; /* --deterministic: the same run each time */
+	bool seeded, seed_chosen; /* --deterministic: the same run each time; --seed was given */
 	unsigned long seed;
 	const char *reclaim; /* policy, or NULL */
 	char **argv;

@@ -44,7 +44,7 @@ static size_t add_all(char **argv, size_t at, json_t *list)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *s = json_string_value(json_array_get(list, i));
 
-		if (s && strcmp(s, "--"))
+		if (s)
 			argv[at++] = (char *)s;
 	}
 	return at;
