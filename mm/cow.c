@@ -37,7 +37,7 @@ static enum fault_result replace(struct fault *f, struct page *old, struct page 
 		if (likely(v->flags & VM_WRITE))	/* else a debugger's forced store */
 			e = pte_mkwrite(e);
 		rmap_add_anon(copy, v, f->addr);
-		lru_add_fresh(copy, ANON_FLAGS);
+		lru_add_fresh(copy);
 		/* No CPU may go on reading the old page after another wrote to the new one. */
 		if (mm_is_alone(f->mm)) {
 			pte_set(f->pte, e);

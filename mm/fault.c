@@ -55,7 +55,7 @@ static always_inline enum fault_result map_anon_page(struct fault *f, struct pag
 		return FAULT_DONE;
 	}
 	rmap_add_anon(p, v, f->addr);
-	lru_add_fresh(p, ANON_FLAGS);
+	lru_add_fresh(p);
 	mm_counter_add(f->mm, MM_ANON, 1);
 	pte_set(f->pte, e);
 	spin_unlock(ptl);
@@ -220,7 +220,7 @@ static enum fault_result fault_file_cow(struct fault *f)
 		pte_t e = pte_mkyoung(pte_mkdirty(pte_make(page_to_pfn(copy), v->prot)));
 
 		rmap_add_anon(copy, v, f->addr);
-		lru_add_fresh(copy, ANON_FLAGS);
+		lru_add_fresh(copy);
 		mm_counter_add(f->mm, MM_ANON, 1);
 		pte_set(f->pte, v->flags & VM_WRITE ? pte_mkwrite(e) : e);
 		copy = NULL;

@@ -23,10 +23,12 @@ struct lruvec {
 } aligned_to(64);
 
 static struct lruvec lruvecs[NR_ZONES];
+static struct lruvec *lruvec_of[NR_ZONES];	/* &lruvecs[z]: one load is shorter than what compilers make of the index */
 
 void lru_init(void)
 {
 	for (int z = 0; z < NR_ZONES; z++) {
+		lruvec_of[z] = &lruvecs[z];
 		spin_lock_init(&lruvecs[z].lock, "lru", LOCK_LRU);
 		for (int l = 0; l < NR_LISTS; l++)
 			list_init(&lruvecs[z].lists[l]);
@@ -38,7 +40,7 @@ void lru_init(void)
 
 static inline struct lruvec *page_lruvec(const struct page *p)
 {
-	return &lruvecs[page_zone_type(p)];
+	return lruvec_of[page_zone_type(p)];
 }
 
 static inline enum lru_kind kind_of(unsigned long flags)
@@ -58,12 +60,6 @@ static inline unsigned page_list(const struct page *p)
 static inline unsigned long *counter(struct lruvec *v, unsigned list)
 {
 	return likely(list < LIST_UNEVICTABLE) ? &v->levels[list / LRU_LEVELS].nr[list % LRU_LEVELS] : &v->nr_unevictable;
-}
-
-/* The flags with the level that the policy has for such a page. */
-static inline unsigned long levelled(const struct lruvec *v, unsigned long f)
-{
-	return (f & ~LEVEL_MASK) | (unsigned long)v->levels[kind_of(f)].join[f >> PG_ACTIVE & 1] << PG_LEVEL;
 }
 
 static inline void link_page(struct lruvec *v, struct page *p, unsigned list)
@@ -119,14 +115,18 @@ void lru_add(struct page *p)
 	add(p, true);
 }
 
-/* A page nobody else knows yet: no atomic operation on its flags. */
-void lru_add_fresh(struct page *p, unsigned long more_flags)
+/* On the path of each anonymous fault: what is known of such a page is not asked again. */
+void lru_add_fresh(struct page *p)
 {
 	struct lruvec *v = page_lruvec(p);
+	struct lru_levels *levels = &v->levels[LRU_ANON];
+	unsigned level = levels->join[0];
 
-	p->flags = levelled(v, p->flags | more_flags | BIT(PG_LRU));
+	debug_assert(!(p->flags & (LEVEL_MASK | BIT(PG_ACTIVE) | BIT(PG_UNEVICTABLE))));
+	p->flags |= ANON_FLAGS | BIT(PG_LRU) | (unsigned long)level << PG_LEVEL;
 	spin_lock(&v->lock);
-	link_page(v, p, page_list(p));
+	list_push(&v->lists[LRU_ANON * LRU_LEVELS + level], &p->lru);
+	levels->nr[level]++;
 	spin_unlock(&v->lock);
 }
 

@@ -12,7 +12,7 @@ enum lru_list { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIV
 
 void lru_init(void);
 void lru_add(struct page *p);		/* onto the list its flags name; not on one yet */
-void lru_add_fresh(struct page *p, unsigned long more_flags);	/* the same, sets flags first: a page nobody else knows */
+void lru_add_fresh(struct page *p);	/* a private page nobody else knows yet: sets ANON_FLAGS first, without atomic operations */
 void lru_remove(struct page *p);	/* off its list; a no-op without PG_LRU */
 /* The same for many; each zone's lock once. */
 void lru_remove_bulk(struct page **pages, unsigned nr);
