@@ -371,7 +371,10 @@ static void make_files(struct zram *z)
 	}
 }
 
-/* The new device's number, or -errno. setup held. */
+/* One new disk at a time; makes a device node, so it ranks before directories. */
+static struct mutex adding = MUTEX_INIT(adding, "zram_add", LOCK_MOUNT);
+
+/* The new device's number, or -errno. `adding` held. */
 static int add_disk(void)
 {
 	struct zram *z = nr_disks < MAX_DISKS ? kzalloc(sizeof(*z), GFP_KERNEL | GFP_NOACCOUNT) : NULL;
@@ -399,9 +402,9 @@ static int hot_add_show(struct text *out, void *arg)
 {
 	int n;
 
-	mutex_lock(&setup);
+	mutex_lock(&adding);
 	n = add_disk();
-	mutex_unlock(&setup);
+	mutex_unlock(&adding);
 	if (n < 0)
 		return n;
 	text_printf(out, "%d\n", n);

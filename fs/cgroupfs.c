@@ -23,7 +23,7 @@ struct cg_file {
 	int		(*show)(struct text *out, struct memcg *m);
 	int		(*write)(struct memcg *m, char *text);	/* NUL-terminated, without the newline. 0 or -errno */
 };
-enum { CG_NOT_ROOT = 1, CG_MEMORY = 2 };	/* not in the root; only with the memory controller */
+enum { CG_NOT_ROOT = 1, CG_MEMORY = 2, CG_PRESSURE = 4 };	/* not in the root; only with the memory controller; while stalls are counted */
 
 struct cg_node {				/* priv of every inode here */
 	struct memcg		*m;
@@ -196,6 +196,20 @@ static int type_show(struct text *out, struct memcg *m)
 static int max_show(struct text *out, struct memcg *m)
 {
 	text_puts(out, "max\n");
+	return 0;
+}
+
+static int pressure_show(struct text *out, struct memcg *m)
+{
+	text_printf(out, "%d\n", !memcg_psi(m)->off);
+	return 0;
+}
+
+static int pressure_switch(struct memcg *m, char *text)
+{
+	if ((*text != '0' && *text != '1') || text[1])
+		return -EINVAL;
+	psi_group_switch(memcg_psi(m), *text == '1');
 	return 0;
 }
 
@@ -408,6 +422,7 @@ static const struct cg_file files[] = {
 	{ "cgroup.kill", 0200, CG_NOT_ROOT, NULL, kill_write },
 	{ "cgroup.max.depth", 0444, 0, max_show, NULL },
 	{ "cgroup.max.descendants", 0444, 0, max_show, NULL },
+	{ "cgroup.pressure", 0644, 0, pressure_show, pressure_switch },
 	{ "cgroup.procs", 0644, 0, procs_show, procs_write },
 	{ "cgroup.stat", 0444, 0, stat_show, NULL },
 	{ "cgroup.subtree_control", 0644, 0, subtree_show, subtree_write },
@@ -422,6 +437,7 @@ static const struct cg_file files[] = {
 	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, min_show, min_write },
 	{ "memory.oom.group", 0644, CG_NOT_ROOT | CG_MEMORY, group_show, group_write },
 	{ "memory.peak", 0444, CG_NOT_ROOT | CG_MEMORY, peak_show, NULL },
+	{ "memory.pressure", 0644, CG_PRESSURE, NULL, NULL },
 	{ "memory.reclaim", 0200, CG_MEMORY, NULL, reclaim_write },
 	{ "memory.stat", 0444, CG_NOT_ROOT | CG_MEMORY, memstat_show, NULL },
 	{ "memory.swap.current", 0444, CG_NOT_ROOT | CG_MEMORY, swap_current_show, NULL },
@@ -435,13 +451,14 @@ static const struct cg_file files[] = {
 
 static bool file_exists(const struct cg_file *f, const struct memcg *m)
 {
-	return !((f->flags & CG_NOT_ROOT) && !m->parent) && !((f->flags & CG_MEMORY) && !has_memory(m));
+	return !((f->flags & CG_NOT_ROOT) && !m->parent) && !((f->flags & CG_MEMORY) && !has_memory(m)) &&
+	       !((f->flags & CG_PRESSURE) && memcg_psi((struct memcg *)m)->off);
 }
 
 /* ---- inodes ---- */
 
 static const struct inode_ops cg_dir_iops, cg_file_iops;
-static const struct file_ops cg_dir_fops, cg_file_fops;
+static const struct file_ops cg_dir_fops, cg_file_fops, cg_pressure_fops;
 
 static struct cg_node *node(const struct inode *i)
 {
@@ -489,7 +506,7 @@ static int make_inode(struct super_block *sb, struct memcg *m, const struct cg_f
 					      .show = file->show ? node_show : NULL, .write = file->write ? node_write : NULL };
 		i->mode = S_IFREG | file->mode;
 		i->ops = &cg_file_iops;
-		i->fops = &cg_file_fops;
+		i->fops = file->flags & CG_PRESSURE ? &cg_pressure_fops : &cg_file_fops;
 		i->nlink = 1;
 	} else {
 		i->mode = S_IFDIR | 0755;
@@ -514,6 +531,21 @@ static void cg_evict(struct inode *i)
 static int cg_file_open(struct inode *i, struct file *f)
 {
 	return text_open(f, &node(i)->text, NULL, NULL);
+}
+
+/* A file opened before cgroup.pressure was set to 0 is gone, as for Linux. */
+static ssize_t cg_pressure_read(struct file *f, struct io_iter *to, loff_t *pos)
+{
+	struct psi_group *g = memcg_psi(node(f->inode)->m);
+
+	return g->off ? -ENODEV : pressure_read_group(g, to, pos);
+}
+
+static ssize_t cg_pressure_write(struct file *f, struct io_iter *from, loff_t *pos)
+{
+	struct psi_group *g = memcg_psi(node(f->inode)->m);
+
+	return g->off ? -ENODEV : pressure_write_group(g, f, from);
 }
 
 static struct memcg *child_named(struct memcg *m, const struct qstr *name)
@@ -629,6 +661,9 @@ static const struct inode_ops cg_dir_iops = { .lookup = cg_lookup, .mkdir = cg_m
 static const struct inode_ops cg_file_iops = { .setattr = pseudo_setattr };
 static const struct file_ops cg_dir_fops = { .iterate = cg_iterate, .llseek = generic_llseek };
 static const struct file_ops cg_file_fops = { .open = cg_file_open };
+static const struct file_ops cg_pressure_fops = {
+	.read = cg_pressure_read, .write = cg_pressure_write, .poll = pressure_poll, .release = pressure_release, .llseek = generic_llseek,
+};
 
 static int cg_statfs(struct super_block *sb, struct statfs_k *st)
 {

@@ -269,7 +269,7 @@ static void activate_unlock(struct rq *rq, struct task *t, bool woken)
 	if (rq->curr != rq->idle && rq->cpu == (int)cpu_id())
 		rq_update_curr(rq, ktime_get());
 	rq_enqueue(rq, t);
-	if (woken && unlikely(READ_ONCE(psi_nr_stalled)))
+	if (woken && unlikely(READ_ONCE(psi_watched)))
 		psi_sched_change(t, true);
 	preempt_check(rq, t);
 	spin_unlock(&rq->lock);
@@ -318,6 +318,14 @@ void task_wake_new(struct task *t)
 		t->vruntime = rq->curr->vruntime;
 	WRITE_ONCE(t->state, TASK_RUNNING);
 	activate_unlock(rq, t, true);
+}
+
+void psi_task_move(struct task *t, struct psi_group *g)
+{
+	struct rq *rq = task_rq_lock(t);
+
+	psi_task_move_locked(t, g, t->on_rq);
+	spin_unlock(&rq->lock);
 }
 
 /* Work bits set before are seen: an interrupt makes a CPU in user mode come in, and on the way out it looks. */
@@ -448,7 +456,7 @@ static void put_prev(struct rq *rq, struct task *prev)
 			sync_waker_slept(prev, prev->exec_start);
 		prev->on_rq = false;
 		WRITE_ONCE(rq->nr_running, rq->nr_running - 1);
-		if (unlikely(READ_ONCE(psi_nr_stalled)))
+		if (unlikely(READ_ONCE(psi_watched)))
 			psi_sched_change(prev, false);
 	} else if (unlikely(!(prev->cpus_allowed & BIT(rq->cpu)))) {
 		prev->on_rq = false;

@@ -193,6 +193,7 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
 	m->max = m->high = MEMCG_NO_LIMIT;
 	m->swap_max = m->swap_high = m->zswap_max = MEMCG_NO_LIMIT;
 	swap_id_get(m);
+	psi_group_init(&m->psi, memcg_psi(parent));
 	atomic_set(&m->refs, 1);
 	list_init(&m->children);
 	list_append(&parent->children, &m->sibling);
@@ -225,6 +226,7 @@ void memcg_put(struct memcg *m)
 	while (m && atomic_dec_and_test(&m->refs)) {
 		struct memcg *parent = m->parent;
 
+		psi_group_end(&m->psi);
 		kfree(m);
 		m = parent;
 	}

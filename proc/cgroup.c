@@ -34,6 +34,7 @@ static void change_owner(struct process *p, struct memcg *m, owner_t owner)
 	p->owner = owner;
 	list_for_each(t, &p->threads, thread_link) {
 		t->owner = owner;
+		psi_task_move(t, memcg_psi(m));
 		if (t->mm)
 			t->mm->owner = owner;
 	}

@@ -309,6 +309,8 @@ static int attach_task(struct task *t, const struct fork_args *a, bool traced)
 		process_add_thread(p, t);
 		pid_attach(t);
 	}
+	if (!err && p->memcg)
+		psi_task_move(t, memcg_psi(p->memcg));
 	if (!err)
 		trace_fork_locked(t, traced);
 	spin_unlock(&tasklist_lock);

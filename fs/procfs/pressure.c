@@ -1,5 +1,5 @@
 /*
- * pressure.c - /proc/pressure/memory: the averages, and triggers by write and poll.
+ * pressure.c - /proc/pressure/memory, and memory.pressure of cgroups: the averages, and triggers by write and poll.
  *
  * Write "some 150000 1000000" (microseconds of stall in a window of so many): from then on the descriptor is ready for
  * POLLPRI when that happened, at most once a window. One trigger a descriptor, as on Linux.
@@ -19,13 +19,13 @@
 #define WINDOW_MAX_US	10000000
 #define ALWAYS_READY	(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
-static size_t print(char *buf, size_t size)
+static size_t print(struct psi_group *g, char *buf, size_t size)
 {
 	static const char *const names[NR_PSI] = { "some", "full" };
 	struct psi_numbers n;
 	size_t len = 0;
 
-	psi_read(&n);
+	psi_read(g, &n);
 	for (int k = 0; k < NR_PSI; k++)
 		len += (size_t)kscnprintf(buf + len, size - len, "%s avg10=%u.%02u avg60=%u.%02u avg300=%u.%02u total=%lu\n",
 					  names[k], n.avg[k][0] / 100, n.avg[k][0] % 100, n.avg[k][1] / 100,
@@ -34,10 +34,10 @@ static size_t print(char *buf, size_t size)
 	return len;
 }
 
-static ssize_t pressure_read(struct file *f, struct io_iter *to, loff_t *pos)
+ssize_t pressure_read_group(struct psi_group *g, struct io_iter *to, loff_t *pos)
 {
 	char buf[200];
-	size_t len = print(buf, sizeof(buf)), n;
+	size_t len = print(g, buf, sizeof(buf)), n;
 
 	if (*pos < 0 || (size_t)*pos >= len)
 		return 0;
@@ -70,7 +70,7 @@ static int parse(char *s, struct psi_trigger *t)
 	return 0;
 }
 
-static ssize_t pressure_write(struct file *f, struct io_iter *from, loff_t *pos)
+ssize_t pressure_write_group(struct psi_group *g, struct file *f, struct io_iter *from)
 {
 	struct psi_trigger *t;
 	char buf[64] = "";
@@ -91,6 +91,7 @@ static ssize_t pressure_write(struct file *f, struct io_iter *from, loff_t *pos)
 		kfree(t);
 		return err;
 	}
+	t->group = g;
 	psi_trigger_add(t);
 	if (cmpxchg(&f->priv, NULL, (void *)t)) {
 		psi_trigger_remove(t);
@@ -100,7 +101,7 @@ static ssize_t pressure_write(struct file *f, struct io_iter *from, loff_t *pos)
 	return (ssize_t)n;
 }
 
-static u32 pressure_poll(struct file *f, struct poll_table *pt)
+u32 pressure_poll(struct file *f, struct poll_table *pt)
 {
 	struct psi_trigger *t = f->priv;
 
@@ -110,12 +111,22 @@ static u32 pressure_poll(struct file *f, struct poll_table *pt)
 	return ALWAYS_READY | (xchg(&t->fired, false) ? POLLPRI : 0);
 }
 
-static void pressure_release(struct file *f)
+void pressure_release(struct file *f)
 {
 	if (f->priv) {
 		psi_trigger_remove(f->priv);
 		kfree(f->priv);
 	}
+}
+
+static ssize_t pressure_read(struct file *f, struct io_iter *to, loff_t *pos)
+{
+	return pressure_read_group(&psi_system, to, pos);
+}
+
+static ssize_t pressure_write(struct file *f, struct io_iter *from, loff_t *pos)
+{
+	return pressure_write_group(&psi_system, f, from);
 }
 
 static const struct file_ops pressure_fops = {

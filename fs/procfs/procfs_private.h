@@ -47,6 +47,13 @@ struct task *task_id_get(const struct task_id *id);	/* reference, NULL when it i
 int text_open(struct file *f, const struct proc_file *pf, const struct proc_pid_file *pid_pf, const struct task_id *id);
 extern const struct file_ops text_fops;
 
+/* pressure.c: operations of files that show a group's stalls; f->priv is theirs. */
+struct psi_group;
+ssize_t pressure_read_group(struct psi_group *g, struct io_iter *to, loff_t *pos);
+ssize_t pressure_write_group(struct psi_group *g, struct file *f, struct io_iter *from);
+u32 pressure_poll(struct file *f, struct poll_table *pt);
+void pressure_release(struct file *f);
+
 /* pid.c: the dynamic part of the root. */
 int pid_lookup(struct inode *root, struct dentry *d);
 int pid_iterate(struct dir_context *ctx);

@@ -12,17 +12,39 @@ enum psi_kind { PSI_SOME, PSI_FULL, NR_PSI };
 void psi_memstall_enter(void);
 void psi_memstall_leave(void);
 
-extern int psi_nr_stalled;			/* tasks between enter and leave; 0: nothing to keep up */
+/* The machine, or a cgroup. */
+struct psi_group {
+	struct psi_group *parent;		/* the machine's is above all; NULL: it is the machine's */
+	bool		off;			/* counts tasks, but no time */
+	/* psi.c's own */
+	int		nr_ready, nr_stalled, nr_stalled_ready;	/* tasks, with those in groups below; nr_ready not of the machine */
+	bool		state[NR_PSI];
+	u64		total[NR_PSI];
+	ktime_t		booked;			/* up to here */
+	u64		avg[NR_PSI][3];		/* percent * 100, << 11 */
+	u64		avg_total[NR_PSI];
+	ktime_t		avg_time;
+};
+extern struct psi_group psi_system;
+void psi_group_init(struct psi_group *g, struct psi_group *parent);
+void psi_group_end(struct psi_group *g);	/* no task in it, nor any group below */
+void psi_group_switch(struct psi_group *g, bool on);
+/* t counts in g from now on, which lives as long as t does or until it moves again. Takes t's run queue's lock. */
+void psi_task_move(struct task *t, struct psi_group *g);
+void psi_task_move_locked(struct task *t, struct psi_group *g, bool ready);	/* for that */
+
+extern int psi_watched;				/* 0: the scheduler has nothing to tell */
 void psi_sched_change(struct task *t, bool runs);	/* t became ready or went to sleep; its run queue is locked */
 
 struct psi_numbers {
 	unsigned	avg[NR_PSI][3];		/* percent * 100 over 10, 60, 300 s */
 	u64		total_ns[NR_PSI];
 };
-void psi_read(struct psi_numbers *out);
+void psi_read(struct psi_group *g, struct psi_numbers *out);
 
 /* A watcher: `fired` and a wake-up of q when stalls of `kind` in a window reach the threshold, once a window at most. */
 struct psi_trigger {
+	struct psi_group *group;
 	enum psi_kind	kind;
 	ktime_t		threshold, window;
 	bool		fired;			/* cleared by the reader */
@@ -33,7 +55,7 @@ struct psi_trigger {
 	u64		window_total;
 	ktime_t		quiet_until;
 };
-void psi_trigger_add(struct psi_trigger *t);	/* kind, threshold, window are set */
+void psi_trigger_add(struct psi_trigger *t);	/* all above is set */
 void psi_trigger_remove(struct psi_trigger *t);	/* may sleep */
 
 #endif

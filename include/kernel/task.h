@@ -26,6 +26,7 @@ struct cred;
 struct trapframe;
 struct robust_list_head;
 struct slab_cache;
+struct psi_group;
 struct siginfo_k;
 
 #define TASK_COMM_LEN	16
@@ -78,6 +79,8 @@ struct task {
 	bool			on_rq;		/* [s] */
 	int			on_cpu;		/* set while its stack is in use by a CPU */
 	u8			memstall;	/* [t] depth of psi_memstall_enter() */
+	bool			psi_stalled, psi_ready;	/* as psi.c counts it; ready is kept only for tasks that are stalled or in a group */
+	struct psi_group	*psi;		/* its cgroup's; NULL: the machine's alone */
 	u8			last_mode;	/* [s] what the last tick found it in: 1 user, 0 kernel */
 	struct rb_node		run_node;	/* [s] in the run queue, by vruntime */
 	struct list		rt_link;	/* [s] in the run queue, SCHED_FIFO and RR */

@@ -7,6 +7,7 @@
 #ifndef MM_MEMCG_H
 #define MM_MEMCG_H
 
+#include <kernel/psi.h>
 #include <lib/atomic.h>
 #include <lib/list.h>
 #include <mm/gfp.h>
@@ -39,6 +40,7 @@ struct memcg {
 	long		swap_max, swap_high, zswap_max;	/* pages */
 	u16		swap_id;		/* what slots name it by; 0: its parent pays */
 	atomic_long_t	swap_events[NR_SWAP_EVENTS];
+	struct psi_group psi;			/* the root's is psi_system */
 };
 
 #ifdef NO_LEDGER
@@ -56,6 +58,10 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len) must
 void memcg_remove(struct memcg *m);		/* empty of children and processes: its charges become the parent's */
 void memcg_get(struct memcg *m);
 void memcg_put(struct memcg *m);
+static inline struct psi_group *memcg_psi(struct memcg *m)
+{
+	return m->parent ? &m->psi : &psi_system;
+}
 bool memcg_is_below(const struct memcg *m, const struct memcg *top);	/* m is top, or somewhere below */
 
 /* A slot for a page of this owner: who pays goes into *id (0: nobody). False: a cgroup's memory.swap.max forbids it. */
