@@ -132,32 +132,68 @@ static void smaps_table(struct smaps *s, struct vma *v, pte_t *table, vaddr_t ad
 	spin_unlock(ptl);
 }
 
+/* The first page table of v from *at on, where it begins and where it ends; NULL: no more. */
+static pte_t *area_table(struct vma *v, vaddr_t *at, vaddr_t *end)
+{
+	pte_t *table = NULL;
+
+	if (*at < v->end)
+		*at = pt_next_table(v->mm, *at, v->end, &table);
+	if (table)
+		*end = pt_next(*at, v->end, 2);
+	return table;
+}
+
 static void smaps_area(struct smaps *s, struct vma *v)
 {
-	vaddr_t at = v->start;
+	pte_t *table;
 
 	s->size += v->end - v->start;
-	while (at < v->end) {
-		pte_t *table;
-		vaddr_t next;
+	for (vaddr_t at = v->start, end; (table = area_table(v, &at, &end)); at = end)
+		smaps_table(s, v, table, at, end);
+}
 
-		at = pt_next_table(v->mm, at, v->end, &table);
-		if (!table)
-			break;
-		next = pt_next(at, v->end, 2);
-		smaps_table(s, v, table, at, next);
-		at = next;
+/* What smaps_table() counts, but for the few sums that a process's record keeps: it is made while the program waits. */
+static void sum_table(struct mm_area_sum *s, pte_t *table, vaddr_t addr, vaddr_t end)
+{
+	pte_t *pte = pt_offset(table, addr, 1);
+	spinlock_t *ptl = pt_lock_of(pte);
+	u64 rss = 0, unique = 0, anonymous = 0, shares = 0;
+
+	spin_lock(ptl);
+	for (; addr < end; addr += PAGE_SIZE, pte++) {
+		pte_t e = pte_read(pte);
+
+		if (pte_present(e) && !pte_special(e)) {
+			const struct page *p = pfn_to_page(pte_pfn(e));
+			int users = page_mapcount(p);
+
+			rss++;
+			anonymous += page_is_anon(p);
+			if (likely(users <= 1))
+				unique++;
+			else
+				shares += ((u64)PAGE_SIZE << PSS_SHIFT) / (u64)users;
+		} else if (pte_swap(e) && swp_type(pte_to_swp(e)) < MAX_SWAPFILES) {
+			s->swap += PAGE_SIZE;
+		}
 	}
+	spin_unlock(ptl);
+	s->rss += rss * PAGE_SIZE;
+	s->uss += unique * PAGE_SIZE;
+	s->anonymous += anonymous * PAGE_SIZE;
+	s->pss += (unique * PAGE_SIZE << PSS_SHIFT) + shares;
 }
 
 void mm_for_each_area(struct mm *mm, void (*fn)(void *arg, struct vma *v, const char *name, const struct mm_area_sum *s), void *arg)
 {
 	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
-		struct mm_area_sum sum;
-		struct smaps s = { 0 };
+		struct mm_area_sum sum = { 0 };
+		pte_t *table;
 
-		smaps_area(&s, v);
-		sum = (struct mm_area_sum){ s.rss, s.pss >> PSS_SHIFT, s.private_clean + s.private_dirty, s.anonymous, s.swap };
+		for (vaddr_t at = v->start, end; (table = area_table(v, &at, &end)); at = end)
+			sum_table(&sum, table, at, end);
+		sum.pss >>= PSS_SHIFT;
 		fn(arg, v, v->file && !(v->ops && v->ops->name) ? NULL : area_name(v), &sum);
 	}
 }

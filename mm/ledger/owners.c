@@ -16,6 +16,7 @@
 #include <mm/memblock.h>
 #include <mm/page_alloc.h>
 #include "charge.h"
+#include "holders.h"
 #include "owners.h"
 #include "walk.h"
 
@@ -131,6 +132,7 @@ owner_t ledger_owner_create(enum owner_kind kind, int id, const char *name)
 		ledger_owners[o].peak = 0;
 		ledger_owners[o].memcg = NULL;
 		hint = o + 1;
+		holders_owner_created(o);
 	}
 	spin_unlock(&ledger_books.lock);
 	return (owner_t)o;

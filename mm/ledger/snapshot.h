@@ -7,18 +7,12 @@
 
 #define SNAPSHOT_TOP	8
 
-struct top {
-	long	frames;
-	u32	id;			/* owner or site */
-	int	pid;
-	char	name[16];
-};
-
+/* As the stream tells it, so that nothing is copied twice; head counts what is filled. */
 struct snapshot {
-	ktime_t		time;
-	long		used;
-	u32		frames[NR_ACCOUNTS];
-	struct top	owners[SNAPSHOT_TOP], sites[SNAPSHOT_TOP];
+	struct ls_snapshot	head;
+	u32			frames[ALIGN_UP(NR_ACCOUNTS, 2)];
+	struct ls_owner		owners[SNAPSHOT_TOP];
+	struct ls_holder	sites[SNAPSHOT_TOP];
 };
 
 void stream_snapshot(const struct snapshot *s, enum ls_reason reason);	/* stream.c; the books' lock is held */

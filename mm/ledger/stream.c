@@ -182,16 +182,20 @@ void ledger_stream_move(struct page *p, unsigned order, unsigned account)
 
 /* ---- snapshots -------------------------------------------------------------------------------------------------- */
 
-static void tell_site(unsigned id)
+static noinline void put_site(unsigned id)
 {
 	const struct alloc_site *s = ledger_site(id);
 	struct ls_site r = { .id = id, .line = s->line, .file_len = strlen(s->file), .func_len = strlen(s->func) };
 	struct iovec_part parts[] = { { &r, sizeof(r) }, { s->file, r.file_len }, { s->func, r.func_len } };
 
-	if (site_told[id / 8] & 1 << id % 8)
-		return;
 	site_told[id / 8] |= 1 << id % 8;
 	put_record(LS_SITE, parts, 3);
+}
+
+static inline void tell_site(unsigned id)
+{
+	if (unlikely(!(site_told[id / 8] & 1 << id % 8)))
+		put_site(id);
 }
 
 static void tell_accounts(void)
@@ -207,26 +211,13 @@ static void tell_accounts(void)
 
 static void put_snapshot(const struct snapshot *s, enum ls_reason reason)
 {
-	struct ls_owner owners[SNAPSHOT_TOP];
-	struct ls_holder sites[SNAPSHOT_TOP];
-	u32 frames[ALIGN_UP(NR_ACCOUNTS, 2)] = { 0 };
-	struct ls_snapshot head = { .time_ns = s->time, .used = s->used, .reason = reason, .nr_accounts = NR_ACCOUNTS };
+	struct ls_snapshot head = s->head;
 
-	memcpy(frames, s->frames, sizeof(s->frames));
-	for (; head.nr_owners < SNAPSHOT_TOP && s->owners[head.nr_owners].frames; head.nr_owners++) {
-		const struct top *t = &s->owners[head.nr_owners];
-		struct ls_owner *o = &owners[head.nr_owners];
-
-		*o = (struct ls_owner){ .kind = t->id != 0, .pid = t->pid, .frames = t->frames };
-		memcpy(o->name, t->name, sizeof(o->name));
-	}
-	for (; head.nr_sites < SNAPSHOT_TOP && s->sites[head.nr_sites].frames; head.nr_sites++) {
-		tell_site(s->sites[head.nr_sites].id);
-		sites[head.nr_sites] = (struct ls_holder){ .site = s->sites[head.nr_sites].id,
-							   .frames = s->sites[head.nr_sites].frames };
-	}
-	put_record(LS_SNAPSHOT, (struct iovec_part[]){ { &head, sizeof(head) }, { frames, sizeof(frames) },
-			{ owners, head.nr_owners * sizeof(owners[0]) }, { sites, head.nr_sites * sizeof(sites[0]) } }, 4);
+	head.reason = reason;
+	for (unsigned i = 0; i < head.nr_sites; i++)
+		tell_site(s->sites[i].site);
+	put_record(LS_SNAPSHOT, (struct iovec_part[]){ { &head, sizeof(head) }, { s->frames, sizeof(s->frames) },
+			{ s->owners, head.nr_owners * sizeof(s->owners[0]) }, { s->sites, head.nr_sites * sizeof(s->sites[0]) } }, 4);
 }
 
 /* The books' lock is held: the state is one moment's, and snapshots stand in order. */
@@ -237,7 +228,7 @@ void stream_snapshot(const struct snapshot *s, enum ls_reason reason)
 	spin_lock(&stream_lock);
 	batch_send();
 	put_snapshot(s, reason);
-	if (s->time - last_submit > FLUSH_NS)
+	if ((ktime_t)s->head.time_ns - last_submit > FLUSH_NS)
 		chunk_send();
 	spin_unlock(&stream_lock);
 }

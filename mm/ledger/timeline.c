@@ -19,14 +19,12 @@
 #include <mm/slab.h>
 #include "../slab/internal.h"
 #include "charge.h"
-#include "owners.h"
-#include "snapshot.h"
+#include "holders.h"
 
 #ifndef NO_LEDGER
 
 #define SNAPSHOTS	512
 #define MIN_STEP	8L
-#define TOP		SNAPSHOT_TOP
 #define NR_KEPT_EVENTS	10
 #define KEPT_CACHES	48
 
@@ -40,55 +38,61 @@ static const struct { const char *name; enum vm_event event; } kept_events[NR_KE
 	{ "pswpout", PSWPOUT }, { "pgscan", PGSCAN }, { "pgsteal", PGSTEAL }, { "allocstall", ALLOCSTALL }, { "oom_kill", OOM_KILL },
 };
 
-static struct activity *activities;	/* behind snaps, in one piece with them */
+static struct activity *activities;	/* behind snaps, in one piece with them; the lists of holders.c behind these */
 static struct snapshot *snaps;		/* under the books' lock; NULL: no timeline */
 static unsigned nr_snaps;
 static long lowest, highest, least_step;
 
-/* Keep the TOP largest, in order. */
-static void top_add(struct top *t, long frames, u32 id)
+/* Who holds it is left out. */
+static void fill_accounts(struct snapshot *s, u64 time, long used)
 {
-	unsigned i = TOP;
-
-	if (frames <= t[TOP - 1].frames)
-		return;
-	for (; i > 0 && frames > t[i - 1].frames; i--)
-		if (i < TOP)
-			t[i] = t[i - 1];
-	t[i].frames = frames;
-	t[i].id = id;
+	s->head = (struct ls_snapshot){ .time_ns = time, .used = used, .nr_accounts = NR_ACCOUNTS };
+	for (unsigned a = NR_ACCOUNTS; a < ARRAY_SIZE(s->frames); a++)
+		s->frames[a] = 0;
+	s->frames[ACCT_FREE] = (u32)(ledger_books.ram - used);
 }
 
 static void fill(struct snapshot *s)
 {
 	const struct ledger_books *b = &ledger_books;
 
-	memset(s, 0, sizeof(*s));
-	s->time = ktime_get();
-	s->used = b->used;
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		s->frames[a] = (u32)b->account[a].frames;
-	s->frames[ACCT_FREE] = (u32)(b->ram - b->used);
-	for (unsigned o = 0; o < ledger_nr_owners(); o++)
-		top_add(s->owners, ledger_owners[o].frames, o);
-	for (unsigned i = 0; i < TOP; i++) {	/* ids are used again: what they mean now must be kept now */
-		const struct ledger_owner_name *n = ledger_owner_name(s->owners[i].id);
+	fill_accounts(s, ktime_get(), b->used);
+	holders_top(s);
+}
 
-		s->owners[i].pid = n->id;
-		memcpy(s->owners[i].name, n->name, sizeof(s->owners[i].name));
+static void fill_caches(u32 *frames)
+{
+	static u32 kept[KEPT_CACHES];
+	static int kept_at = -1;
+	int changes = atomic_read(&slab_changes);
+
+	if (changes != kept_at) {
+		kept_at = changes;
+		memset(kept, 0, sizeof(kept));
+		for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
+			if (slab_caches[i])
+				kept[i] = (u32)(READ_ONCE(slab_caches[i]->nr_slabs) << slab_caches[i]->order);
 	}
-	for (unsigned i = 1; i <= ledger_nr_sites; i++)
-		top_add(s->sites, ledger_site(i)->bytes >> PAGE_SHIFT, i);
+	memcpy(frames, kept, sizeof(kept));
 }
 
 static void fill_activity(struct activity *a)
 {
-	memset(a, 0, sizeof(*a));
-	for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
-		a->events[i] = (u32)vm_event_read(kept_events[i].event);
-	for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
-		if (slab_caches[i])
-			a->caches[i] = (u32)(READ_ONCE(slab_caches[i]->nr_slabs) << slab_caches[i]->order);
+	memset(a->events, 0, sizeof(a->events));
+	for_each_cpu(cpu) {
+		const long *event = per_cpu_ptr(vm_counters, cpu)->event;
+
+		for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
+			a->events[i] += (u32)READ_ONCE(event[kept_events[i].event]);
+	}
+	fill_caches(a->caches);
+}
+
+static inline long used_at(unsigned i)
+{
+	return (long)snaps[i].head.used;
 }
 
 static void keep(unsigned to, unsigned from)
@@ -103,7 +107,7 @@ static void thin(void)
 	unsigned kept = 1;
 
 	for (unsigned i = 1; i + 1 < nr_snaps - 1; i += 2) {
-		long last = snaps[kept - 1].used, a = snaps[i].used - last, b = snaps[i + 1].used - last;
+		long last = used_at(kept - 1), a = used_at(i) - last, b = used_at(i + 1) - last;
 
 		keep(kept++, (a < 0 ? -a : a) >= (b < 0 ? -b : b) ? i : i + 1);
 	}
@@ -136,7 +140,8 @@ void ledger_snapshot(void)
 int ledger_timeline_start(void)
 {
 	struct ledger_books *b = &ledger_books;
-	struct snapshot *fresh = snaps ? NULL : kvmalloc(SNAPSHOTS * (sizeof(*snaps) + sizeof(*activities)), GFP_KERNEL | GFP_NOACCOUNT);
+	struct snapshot *fresh = snaps ? NULL : kvmalloc(SNAPSHOTS * (sizeof(*snaps) + sizeof(*activities)) + holders_size(),
+							GFP_KERNEL | GFP_NOACCOUNT);
 
 	if ((!snaps && !fresh) || ledger_details_start()) {
 		kvfree(fresh);
@@ -148,6 +153,7 @@ int ledger_timeline_start(void)
 		snaps = fresh;
 		activities = (struct activity *)(fresh + SNAPSHOTS);
 	}
+	holders_start(activities + SNAPSHOTS);
 	nr_snaps = 0;
 	least_step = MIN_STEP;
 	lowest = highest = b->used;
@@ -188,21 +194,23 @@ static void print(struct text *out, const struct snapshot *s, const struct activ
 {
 	static const char *const kinds[] = { "machine", "process" };
 
-	text_printf(out, "snap %lld %ld", (long long)s->time, s->used);
+	text_printf(out, "snap %llu %llu", (unsigned long long)s->head.time_ns, (unsigned long long)s->head.used);
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		text_printf(out, " %u", s->frames[a]);
 	text_putc(out, '\n');
 	if (act)
 		print_activity(out, act);
-	for (unsigned i = 0; i < TOP && s->owners[i].frames; i++) {
-		text_printf(out, "o %s %d ", kinds[s->owners[i].id != 0], s->owners[i].pid);
-		text_puts_escaped(out, s->owners[i].name[0] ? s->owners[i].name : "?", " \t\n");
-		text_printf(out, " %ld\n", s->owners[i].frames);
-	}
-	for (unsigned i = 0; i < TOP && s->sites[i].frames; i++) {
-		const struct alloc_site *site = ledger_site(s->sites[i].id);
+	for (unsigned i = 0; i < s->head.nr_owners; i++) {
+		const struct ls_owner *o = &s->owners[i];
 
-		text_printf(out, "s %s:%u %s %ld\n", site->file, site->line, site->func, s->sites[i].frames);
+		text_printf(out, "o %s %d ", kinds[o->kind], o->pid);
+		text_puts_escaped(out, o->name[0] ? o->name : "?", " \t\n");
+		text_printf(out, " %llu\n", (unsigned long long)o->frames);
+	}
+	for (unsigned i = 0; i < s->head.nr_sites; i++) {
+		const struct alloc_site *site = ledger_site(s->sites[i].site);
+
+		text_printf(out, "s %s:%u %s %llu\n", site->file, site->line, site->func, (unsigned long long)s->sites[i].frames);
 	}
 }
 
@@ -213,12 +221,9 @@ static bool peak_entry(struct snapshot *s)
 
 	if (b->used > b->used_peak)
 		return false;			/* the peak is now: the entry of now shows it */
-	memset(s, 0, sizeof(*s));
-	s->time = b->peak_time;
-	s->used = b->used_peak;
 	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
 		s->frames[a] = (u32)b->at_peak_frames[a];
-	s->frames[ACCT_FREE] = (u32)(b->ram - b->used_peak);
+	fill_accounts(s, b->peak_time, b->used_peak);
 	return true;
 }
 
@@ -257,7 +262,7 @@ int ledger_timeline_report(struct text *out)
 	print_columns(out);
 	text_printf(out, "\nsnapshots %u\n", n + has_peak);
 	for (unsigned i = 0; i < n; i++) {
-		if (has_peak && peak.time <= copy[i].time) {
+		if (has_peak && peak.head.time_ns <= copy[i].head.time_ns) {
 			print(out, &peak, &acts[i ? i - 1 : 0]);	/* counts only grow: those before are the nearest known */
 			has_peak = false;
 		}

@@ -49,6 +49,7 @@ struct slab_cache {
 
 extern struct slab_cache *slab_caches[MAX_CACHES];
 extern unsigned slab_nr_caches;		/* highest id in use + 1; holes are NULL */
+extern atomic_t slab_changes;		/* another value: some cache has got or given a slab since */
 
 /* The word that says who holds an object: owner | site << 16; 0 while it is free. */
 static inline u32 *slab_tag(const struct slab_cache *c, const void *obj)

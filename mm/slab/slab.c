@@ -34,6 +34,7 @@
 
 DEFINE_PER_CPU(struct slab_cpu, slab_cpus[MAX_CACHES]);
 struct slab_cache *slab_caches[MAX_CACHES];
+atomic_t slab_changes;
 unsigned slab_nr_caches;
 static struct slab_cache cache_of_caches;
 bool slab_keep_age;
@@ -128,6 +129,7 @@ static struct page *slab_put(struct slab_cache *c, void *obj)
 	}
 	list_remove(&s->lru);
 	c->nr_slabs--;
+	atomic_inc(&slab_changes);
 	return s;
 }
 
@@ -151,6 +153,7 @@ static noinline bool refill(struct slab_cache *c, gfp_t gfp)
 			list_append(&c->partial, &fresh->lru);
 			c->nr_slabs++;
 			c->nr_empty++;
+			atomic_inc(&slab_changes);
 		}
 		while (cpu->count < (c->cpu_limit + 1) / 2 && (s = list_first_entry(&c->partial, struct page, lru)))
 			slab_take(c, s, cpu, (c->cpu_limit + 1) / 2 - cpu->count);
@@ -467,6 +470,7 @@ static unsigned long cache_shrink(struct slab_cache *c)
 			c->nr_empty--;
 		}
 	spin_unlock(&c->lock);
+	atomic_inc(&slab_changes);
 	free_all_slabs(c, &gone);
 	return (before - c->nr_slabs) << c->order;
 }

@@ -306,4 +306,66 @@ TEST(ledger, timeline)
 	text_free(&out);
 }
 
+/*
+ * Goal: the largest owners and call sites of a snapshot are the largest, though a snapshot looks only at a list of those that held
+ * something before: owners made and gone meanwhile, ids used again, owners that were empty when the list was made.
+ */
+static long last_number(const char *report, const char *what)
+{
+	const char *at = report, *line = NULL;
+
+	for (const char *snap = report; (snap = strstr(snap, "\nsnap ")); snap++)
+		at = snap;
+	line = strstr(at, what);
+	return line ? str_to_s64(line + strlen(what), NULL, 10) : 0;
+}
+
+TEST(ledger, timeline_holders)
+{
+	static struct page *p[20][300];
+	owner_t owner[20];
+	unsigned held[20];
+
+	t_machine(t, 63, 1);
+	for (unsigned i = 0; i < 20; i++) {		/* those below 10 are there and empty when the list is made */
+		if (i == 10)
+			EXPECT_EQ(t, ledger_timeline_start(), 0);
+		owner[i] = ledger_owner_create(OWNER_PROCESS, 100 + (int)i, "holder");
+		held[i] = 0;
+	}
+	for (unsigned round = 0; round < 60; round++) {
+		unsigned who = round * 7 % 20, want = round * 97 % 300, all = 0;
+		char name[32];
+		struct text out;
+
+		ledger_switch_owner(owner[who]);
+		while (held[who] < want)
+			p[who][held[who]++] = page_alloc(GFP_KERNEL, 0, ACCT_DEVICE);
+		while (held[who] > want)
+			page_put(p[who][--held[who]]);
+		ledger_switch_owner(OWNER_MACHINE);
+		if (round % 5 == 4) {			/* one ends, and a new one may get its id */
+			while (held[who])
+				page_put(p[who][--held[who]]);
+			ledger_owner_release(owner[who]);
+			owner[who] = ledger_owner_create(OWNER_PROCESS, 100 + (int)who, "holder");
+		}
+		text_init(&out, &text_kernel_ops);
+		EXPECT_EQ(t, ledger_timeline_report(&out), 0);
+		for (unsigned i = 0; i < 20; i++) {
+			unsigned larger = 0;
+
+			for (unsigned k = 0; k < 20; k++)
+				larger += held[k] > held[i];
+			all += held[i];
+			snprintf(name, sizeof(name), "\no process %u holder ", 100 + i);
+			if (held[i] && larger < 7)	/* the machine itself may be one of the eight */
+				EXPECT_EQ(t, last_number(text_str(&out), name), held[i]);
+		}
+		if (all > 500)
+			EXPECT_EQ(t, last_number(text_str(&out), " test_ledger_timeline_holders "), all);
+		text_free(&out);
+	}
+}
+
 #endif
