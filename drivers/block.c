@@ -3,14 +3,16 @@
  *
  * SHAPE       each device has an inode of its own (file-system type "bdev", mounted nowhere) whose mapping holds its pages;
  *             every open file of a device node is turned to that inode, so all see one cache.
- * LIFE        registered at boot or by a module; stays.
- * LOCKS       devices_lock (LOCK_FS) guards the list and holders.
+ * LIFE        registered at boot, or by a module, which takes it away when it goes; until then open files and claims hold the module.
+ * LOCKS       devices_lock (LOCK_FS) guards the list and holders; changes of the list take list_mutex too, so who holds that may walk
+ *             it and sleep.
  */
 #include <abi/errno.h>
 #include <asm/ioctl.h>
 #include <drivers/block.h>
 #include <fs/fs.h>
 #include <kernel/main.h>
+#include <kernel/module.h>
 #include <kernel/panic.h>
 #include <kernel/wait.h>
 #include <lib/printf.h>
@@ -22,19 +24,47 @@
 
 static struct list devices = LIST_INIT(devices);
 static spinlock_t devices_lock = SPINLOCK_INIT("block", LOCK_FS);
+static struct mutex list_mutex = MUTEX_INIT(list_mutex, "disks", LOCK_MOUNT);
 
 /* ---- finding and claiming ---- */
 
-struct block_device *block_find(u32 rdev)
+static struct block_device *find_locked(u32 rdev)
 {
 	struct block_device *b, *found = NULL;
 
-	spin_lock(&devices_lock);
 	list_for_each(b, &devices, link)
 		if (b->rdev == rdev)
 			found = b;
-	spin_unlock(&devices_lock);
 	return found;
+}
+
+struct block_device *block_find(u32 rdev)
+{
+	struct block_device *b;
+
+	spin_lock(&devices_lock);
+	b = find_locked(rdev);
+	spin_unlock(&devices_lock);
+	return b;
+}
+
+struct block_device *block_get(const struct inode *i)
+{
+	struct block_device *b = NULL;
+
+	if (!S_ISBLK(i->mode))
+		return NULL;
+	spin_lock(&devices_lock);
+	b = find_locked(i->rdev);
+	if (b && !module_try_get(b->owner))
+		b = NULL;
+	spin_unlock(&devices_lock);
+	return b;
+}
+
+void block_put(struct block_device *b)
+{
+	module_put(b->owner);
 }
 
 struct block_device *block_of_inode(const struct inode *i)
@@ -47,7 +77,7 @@ int block_claim(struct block_device *b, void *holder)
 	int err = -EBUSY;
 
 	spin_lock(&devices_lock);
-	if (!b->holder) {
+	if (!b->holder && module_try_get(b->owner)) {
 		b->holder = holder;
 		err = 0;
 	}
@@ -58,9 +88,10 @@ int block_claim(struct block_device *b, void *holder)
 void block_release(struct block_device *b, void *holder)
 {
 	spin_lock(&devices_lock);
-	assert(b->holder == holder);
+	assert(holder && b->holder == holder);
 	b->holder = NULL;
 	spin_unlock(&devices_lock);
+	module_put(b->owner);
 }
 
 /* ---- transfers ---- */
@@ -253,6 +284,21 @@ static ssize_t blk_write(struct file *f, struct io_iter *from, loff_t *pos)
 	return n;
 }
 
+/* From byte uarg[0] on uarg[1] bytes. */
+static long discard_range(struct file *f, const u64 __user *uarg)
+{
+	u64 range[2];
+
+	if (!(f->mode & FMODE_WRITE))
+		return -EBADF;
+	if (copy_from_user(range, uarg, sizeof(range)))
+		return -EFAULT;
+	if ((range[0] | range[1]) % SECTOR_SIZE || range[0] + range[1] < range[0] || range[0] + range[1] > (u64)inode_size(f->inode))
+		return -EINVAL;
+	filemap_punch_hole(f->mapping, (loff_t)range[0], (loff_t)(range[0] + range[1]));
+	return block_discard(dev_of(f), range[0] / SECTOR_SIZE, range[1] / SECTOR_SIZE);
+}
+
 static long blk_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
 	struct block_device *b = dev_of(f);
@@ -265,11 +311,17 @@ static long blk_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 	case BLKSSZGET:
 		return put_user((int)SECTOR_SIZE, (int __user *)arg);
 	case BLKPBSZGET:
+	case BLKIOMIN:
 		return put_user(SECTOR_SIZE, (unsigned __user *)arg);
 	case BLKBSZGET:
 		return put_user((int)PAGE_SIZE, (int __user *)arg);
+	case BLKIOOPT:
+	case BLKALIGNOFF:
+		return put_user(0, (int __user *)arg);
 	case BLKROGET:
 		return put_user((int)b->read_only, (int __user *)arg);
+	case BLKDISCARD:
+		return discard_range(f, (const u64 __user *)arg);
 	case BLKFLSBUF:
 		return filemap_invalidate_all(f->mapping);
 	}
@@ -290,7 +342,7 @@ static int blk_open(struct inode *i, struct file *f)
 		if (err)
 			return err;
 	}
-	f->inode = b->inode;		/* lives as long as the machine */
+	f->inode = b->inode;		/* stays while the device is open */
 	f->mapping = b->inode->mapping;
 	f->wb_err = f->mapping->wb_err;
 	return 0;
@@ -302,6 +354,7 @@ static void blk_release(struct file *f)
 
 	if (READ_ONCE(b->holder) == f)
 		block_release(b, f);
+	module_put(b->owner);
 }
 
 static const struct file_ops blk_fops = {
@@ -316,13 +369,17 @@ static const struct inode_ops bdev_iops;
 static struct file_system_type bdev_type = { .name = "bdev" };
 static struct super_block *bdev_sb;
 
-static int make_inode(struct block_device *b)
+static struct super_block *devices_sb(void)
 {
-	struct inode *i;
-
 	if (!bdev_sb)
 		bdev_sb = sb_alloc(&bdev_type, &bdev_super_ops, 0);
-	i = bdev_sb ? inode_alloc(bdev_sb) : NULL;
+	return bdev_sb;
+}
+
+static int make_inode(struct block_device *b)
+{
+	struct inode *i = devices_sb() ? inode_alloc(bdev_sb) : NULL;
+
 	if (!i)
 		return -ENOMEM;
 	i->mode = S_IFBLK | 0600;
@@ -352,16 +409,50 @@ static int ro_show(struct text *out, void *arg)
 	return 0;
 }
 
-static void register_sysfs(struct block_device *b)
+static int register_sysfs(struct block_device *b)
 {
 	static int (*const show[2])(struct text *, void *) = { size_show, ro_show };
 	static const char *const leaf[2] = { "size", "ro" };
+	int err = 0;
 
-	for (unsigned k = 0; k < 2; k++) {
+	for (unsigned k = 0; k < 2 && !err; k++) {
 		ksnprintf(b->sysfs_path[k], sizeof(b->sysfs_path[k]), "block/%s/%s", b->name, leaf[k]);
-		b->sysfs_file[k] = (struct proc_file){ .path = b->sysfs_path[k], .mode = 0444, .show = show[k], .arg = b };
-		sysfs_register(&b->sysfs_file[k]);
+		b->sysfs_file[k] = (struct proc_file){ .path = b->sysfs_path[k], .mode = 0444, .show = show[k], .arg = b, .owner = b->owner };
+		err = sysfs_try_register(&b->sysfs_file[k]);
 	}
+	return err;
+}
+
+static void put_on_list(struct block_device *b, bool on)
+{
+	mutex_lock(&list_mutex);
+	spin_lock(&devices_lock);
+	if (on)
+		list_append(&devices, &b->link);
+	else
+		list_remove(&b->link);
+	spin_unlock(&devices_lock);
+	mutex_unlock(&list_mutex);
+}
+
+/* What is dirty goes to the device, then every page; nobody has it open, so no more come. */
+static void drop_inode(struct block_device *b)
+{
+	struct inode *i = b->inode;
+
+	if (i->data.nr_pages)
+		(void)!filemap_write_range(&i->data, 0, S64_MAX, true);
+	filemap_truncate(&i->data, 0);
+	b->inode = NULL;
+	inode_put(i);
+}
+
+static void remove_sysfs(const struct block_device *b)
+{
+	char path[sizeof(b->name) + 8];
+
+	ksnprintf(path, sizeof(path), "block/%s", b->name);
+	sysfs_unregister(path);
 }
 
 int block_register(struct block_device *b)
@@ -370,24 +461,39 @@ int block_register(struct block_device *b)
 
 	if (err)
 		return err;
-	spin_lock(&devices_lock);
-	list_append(&devices, &b->link);
-	spin_unlock(&devices_lock);
-	register_sysfs(b);
-	return device_register(b->name, S_IFBLK | 0660, MAJOR(b->rdev), MINOR(b->rdev), &blk_fops, b);
+	put_on_list(b, true);
+	err = register_sysfs(b);
+	if (!err)
+		err = device_register_owned(b->name, S_IFBLK | 0660, b->rdev, &blk_fops, b, b->owner);
+	if (err) {
+		remove_sysfs(b);
+		put_on_list(b, false);
+		drop_inode(b);
+	}
+	return err;
+}
+
+void block_unregister(struct block_device *b)
+{
+	assert(!b->holder);
+	device_unregister(MAJOR(b->rdev), MINOR(b->rdev), true);
+	remove_sysfs(b);
+	put_on_list(b, false);
+	drop_inode(b);
 }
 
 /* ---- /proc ---- */
 
-/* Devices are only ever appended, so walking without the lock (the text may sleep to grow) is safe. */
 static int partitions_show(struct text *out, void *arg)
 {
 	struct block_device *b;
 
 	text_puts(out, "major minor  #blocks  name\n\n");
+	mutex_lock(&list_mutex);
 	list_for_each(b, &devices, link)
 		if (b->sectors)
 			text_printf(out, "%4u  %7u %10llu %s\n", MAJOR(b->rdev), MINOR(b->rdev), (unsigned long long)(b->sectors / 2), b->name);
+	mutex_unlock(&list_mutex);
 	return 0;
 }
 
@@ -395,10 +501,12 @@ static int diskstats_show(struct text *out, void *arg)
 {
 	struct block_device *b;
 
+	mutex_lock(&list_mutex);
 	list_for_each(b, &devices, link)
 		text_printf(out, "%4u %7u %s %llu 0 %llu 0 %llu 0 %llu 0 0 0 0 0 0 0 0 0 0\n", MAJOR(b->rdev), MINOR(b->rdev), b->name,
 			    (unsigned long long)b->nr_ios[0], (unsigned long long)b->nr_sectors[0],
 			    (unsigned long long)b->nr_ios[1], (unsigned long long)b->nr_sectors[1]);
+	mutex_unlock(&list_mutex);
 	return 0;
 }
 
@@ -410,6 +518,6 @@ static const struct proc_file block_files[] = {
 static int block_init(void)
 {
 	proc_register_all(block_files, ARRAY_SIZE(block_files));
-	return 0;
+	return devices_sb() ? 0 : -ENOMEM;	/* now: a module's disk should not pay for it */
 }
 initcall(block_init, 2);

@@ -6,14 +6,16 @@
  */
 #include "internal.h"
 #include "tmpfs/tmpfs.h"
+#include <kernel/module.h>
 #include <lib/text.h>
 
 struct device_node {
 	struct list		link;
-	u32			rdev;
+	u32			rdev, count;	/* numbers from rdev on */
 	bool			block;
 	const struct file_ops	*ops;
 	void			*priv;
+	struct module		*owner;		/* held by each open file: ops->release() puts it */
 	char			name[64];
 };
 
@@ -26,7 +28,7 @@ static struct device_node *find_locked(u32 rdev, bool block)
 	struct device_node *n;
 
 	list_for_each(n, &devices, link)
-		if (n->rdev == rdev && n->block == block)
+		if (rdev >= n->rdev && rdev - n->rdev < n->count && n->block == block)
 			return n;
 	return NULL;
 }
@@ -34,15 +36,24 @@ static struct device_node *find_locked(u32 rdev, bool block)
 int chrdev_open(struct inode *i, struct file *f)
 {
 	struct device_node *n;
+	struct module *owner = NULL;
+	int err = 0;
 
 	spin_lock(&devices_lock);
 	n = find_locked(i->rdev, S_ISBLK(i->mode));
+	if (n && module_try_get(n->owner)) {
+		owner = n->owner;
+		f->ops = n->ops;
+		f->priv = n->priv;
+	} else {
+		err = -ENXIO;
+	}
 	spin_unlock(&devices_lock);
-	if (!n)
-		return -ENXIO;
-	f->ops = n->ops;
-	f->priv = n->priv;
-	return n->ops->open ? n->ops->open(i, f) : 0;
+	if (!err && f->ops->open)
+		err = f->ops->open(i, f);
+	if (err)
+		module_put(owner);
+	return err;
 }
 
 /* ---- nodes in devtmpfs ---- */
@@ -70,7 +81,7 @@ static struct dentry *make_component(struct dentry *dir, const char *name, u32 l
 	return d;
 }
 
-static int make_node(const char *name, u32 mode, u32 rdev)
+int devfs_add_node(const char *name, u32 mode, u32 rdev)
 {
 	struct dentry *at = dentry_get(dev_sb->root);
 
@@ -92,7 +103,7 @@ static int make_node(const char *name, u32 mode, u32 rdev)
 	return 0;
 }
 
-static void remove_node(const char *name)
+void devfs_remove_node(const char *name)
 {
 	struct dentry *dir = dentry_get(dev_sb->root), *d;
 	const char *slash;
@@ -123,47 +134,76 @@ static void remove_node(const char *name)
 	dentry_put(dir);
 }
 
-int device_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv)
+static bool numbers_taken(u32 rdev, u32 count, bool block)
+{
+	struct device_node *n;
+
+	list_for_each(n, &devices, link)
+		if (n->block == block && rdev < n->rdev + n->count && n->rdev < rdev + count)
+			return true;
+	return false;
+}
+
+int device_numbers_register(const char *name, u32 rdev, u32 count, bool block, const struct file_ops *ops, void *priv, struct module *owner)
 {
 	struct device_node *n = kzalloc(sizeof(*n), GFP_KERNEL);
-	bool block = S_ISBLK(mode);
-	int err;
 
 	if (!n)
 		return -ENOMEM;
-	if (!(mode & S_IFMT))
-		mode |= S_IFCHR;
-	*n = (struct device_node){ .rdev = MKDEV(major, minor), .block = block, .ops = ops, .priv = priv };
+	*n = (struct device_node){ .rdev = rdev, .count = count, .block = block, .ops = ops, .priv = priv, .owner = owner };
 	strscpy(n->name, name, sizeof(n->name));
 	spin_lock(&devices_lock);
-	if (find_locked(n->rdev, block)) {
+	if (numbers_taken(rdev, count, block)) {
 		spin_unlock(&devices_lock);
 		kfree(n);
 		return -EBUSY;
 	}
 	list_append(&devices, &n->link);
 	spin_unlock(&devices_lock);
-	err = make_node(name, mode, n->rdev);
-	if (err) {
-		spin_lock(&devices_lock);
-		list_remove(&n->link);
-		spin_unlock(&devices_lock);
-		kfree(n);
-	}
+	return 0;
+}
+
+int device_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv)
+{
+	return device_register_owned(name, mode, MKDEV(major, minor), ops, priv, NULL);
+}
+
+int device_register_owned(const char *name, u32 mode, u32 rdev, const struct file_ops *ops, void *priv, struct module *owner)
+{
+	bool block = S_ISBLK(mode);
+	int err = device_numbers_register(name, rdev, 1, block, ops, priv, owner);
+
+	if (err)
+		return err;
+	err = devfs_add_node(name, mode & S_IFMT ? mode : mode | S_IFCHR, rdev);
+	if (err)
+		device_numbers_unregister(rdev, block);
 	return err;
 }
 
-void device_unregister(u32 major, u32 minor, bool block)
+static struct device_node *unlink_numbers(u32 rdev, bool block)
 {
 	struct device_node *n;
 
 	spin_lock(&devices_lock);
-	n = find_locked(MKDEV(major, minor), block);
+	n = find_locked(rdev, block);
 	if (n)
 		list_remove(&n->link);
 	spin_unlock(&devices_lock);
+	return n;
+}
+
+void device_numbers_unregister(u32 rdev, bool block)
+{
+	kfree(unlink_numbers(rdev, block));
+}
+
+void device_unregister(u32 major, u32 minor, bool block)
+{
+	struct device_node *n = unlink_numbers(MKDEV(major, minor), block);
+
 	if (n)
-		remove_node(n->name);
+		devfs_remove_node(n->name);
 	kfree(n);
 }
 
@@ -200,7 +240,7 @@ void devfs_init(void)
 		panic("no memory for devtmpfs");
 	fs_register(&devtmpfs_type);
 	for (unsigned n = 0; n < ARRAY_SIZE(dirs); n++)
-		if (make_node(dirs[n], S_IFDIR | (n == 1 ? 01777 : 0755), 0))
+		if (devfs_add_node(dirs[n], S_IFDIR | (n == 1 ? 01777 : 0755), 0))
 			panic("no memory for devtmpfs");
 }
 

@@ -31,6 +31,16 @@ void sysfs_register(const struct proc_file *f)
 	pnode_add(tree(), f->path, S_IFREG | f->mode)->file = f;
 }
 
+int sysfs_try_register(const struct proc_file *f)
+{
+	return pnode_try_file(tree(), f);
+}
+
+void sysfs_unregister(const char *path)
+{
+	pnode_remove(tree(), path);
+}
+
 void sysfs_mkdir(const char *path)
 {
 	pnode_dir(tree(), path, strlen(path))->changing = true;

@@ -55,7 +55,8 @@ static void unclaim(struct inode *i)
 	if (S_ISBLK(i->mode)) {
 		struct block_device *b = block_of_inode(i);
 
-		block_release(b, b->holder);
+		if (b->holder)		/* else the area's file was closed, and let go of it */
+			block_release(b, b->holder);
 		return;
 	}
 	rwsem_write_lock(&i->rwsem);

@@ -192,7 +192,7 @@ static int find_device(const char *source, struct block_device **out)
 
 	if (err)
 		return err;
-	*out = block_of_inode(p.dentry->inode);
+	*out = block_get(p.dentry->inode);
 	err = *out ? 0 : S_ISBLK(p.dentry->inode->mode) ? -ENXIO : -ENOTBLK;
 	path_put(p);
 	return err;
@@ -214,6 +214,18 @@ static struct ext2_sb *sb_new(struct block_device *b, bool read_only)
 	return s;
 }
 
+static int claim_device(struct block_device *b, u32 flags, struct ext2_sb **out)
+{
+	struct ext2_sb *s = sb_new(b, flags & MS_RDONLY);
+	int err = s ? block_claim(b, s) : -ENOMEM;
+
+	if (err)
+		kfree(s);
+	else
+		*out = s;
+	return err;
+}
+
 static int ext2_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
 {
 	struct block_device *b;
@@ -224,19 +236,15 @@ static int ext2_mount(struct file_system_type *t, u32 flags, const char *source,
 
 	if (err)
 		return err;
-	if (b->read_only && !(flags & MS_RDONLY))
-		return -EACCES;
-	s = sb_new(b, flags & MS_RDONLY);
-	sb = s ? sb_alloc(t, &ext2_super_ops, flags) : NULL;
+	err = b->read_only && !(flags & MS_RDONLY) ? -EACCES : claim_device(b, flags, &s);
+	block_put(b);
+	if (err)
+		return err;
+	sb = sb_alloc(t, &ext2_super_ops, flags);
 	if (!sb) {
+		block_release(b, s);
 		kfree(s);
 		return -ENOMEM;
-	}
-	err = block_claim(b, s);
-	if (err) {
-		kfree(s);
-		sb_put(sb);
-		return err;
 	}
 	sb->priv = s;
 	mutex_lock(&s->lock);

@@ -34,6 +34,16 @@ void proc_register(const struct proc_file *f)
 	pnode_add(tree(), f->path, S_IFREG | f->mode)->file = f;
 }
 
+int proc_try_register(const struct proc_file *f)
+{
+	return pnode_try_file(tree(), f);
+}
+
+void proc_unregister(const char *path)
+{
+	pnode_remove(tree(), path);
+}
+
 void proc_register_all(const struct proc_file *f, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)

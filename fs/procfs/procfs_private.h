@@ -7,7 +7,7 @@
 
 #include <fs/procfs.h>
 
-/* A name in the static tree. Never removed; `file` and `target` NULL: a directory. */
+/* A name in the static tree. Never freed: one that goes is hidden, and filled anew when it comes again. `file` and `target` NULL: a directory. */
 struct pnode {
 	struct pnode	*parent;
 	struct list	children, sibling;	/* pnode_lock */
@@ -23,8 +23,11 @@ struct pnode {
 };
 
 struct pnode *pnode_root(void);			/* a new, empty tree. Panics: boot time */
-struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len);
-struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode);
+struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len);	/* panics */
+struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode);	/* panics */
+int pnode_try_file(struct pnode *root, const struct proc_file *f) must_check;
+int pnode_try_link(struct pnode *root, const char *path, const char *target) must_check;
+void pnode_remove(struct pnode *root, const char *path);
 struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len);
 struct pnode *pnode_nth(struct pnode *dir, u64 n);	/* NULL past the end */
 int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out) must_check;

@@ -6,6 +6,7 @@
  * may take any lock, and the copy to user memory may fault.
  */
 #include <abi/errno.h>
+#include <kernel/module.h>
 #include <kernel/sched.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -21,6 +22,7 @@ struct snapshot {
 
 struct text_file {
 	const struct proc_file	*file;
+	struct module		*owner;		/* of file; held until release */
 	const struct proc_pid_file *pid_file;
 	struct task_id		id;
 	spinlock_t		lock;		/* LOCK_FS: the pointer */
@@ -163,6 +165,7 @@ static void text_release(struct file *f)
 	struct text_file *t = f->priv;
 
 	snapshot_put(t->now);
+	module_put(t->owner);
 	kfree(t);
 }
 
@@ -175,6 +178,7 @@ int text_open(struct file *f, const struct proc_file *pf, const struct proc_pid_
 	if (!t)
 		return -ENOMEM;
 	t->file = pf;
+	t->owner = pf ? pf->owner : NULL;	/* taken by the caller */
 	t->pid_file = pid_pf;
 	if (id)
 		t->id = *id;

@@ -1,10 +1,11 @@
 /*
- * tree.c - the static tree of /proc and /sys: names that were registered at boot or by a module, never removed.
+ * tree.c - the static tree of /proc and /sys: names that were registered at boot or by a module, never freed.
  *
- * LOCKS    pnode_lock (LOCK_FS) guards the children lists; nodes stay, so pointers to them need nothing.
+ * LOCKS    pnode_lock (LOCK_FS) guards the children lists, `file` and `hidden`; nodes stay, so pointers to them need nothing.
  *          Inodes are made when a name is looked up and keep no state but the pointer to their node.
  */
 #include <abi/errno.h>
+#include <kernel/module.h>
 #include <kernel/panic.h>
 #include <lib/string.h>
 #include <mm/slab.h>
@@ -19,7 +20,7 @@ static struct pnode *pnode_alloc(struct pnode *parent, const char *name, size_t 
 	struct pnode *n = kzalloc(sizeof(*n) + len + 1, GFP_KERNEL | GFP_NOACCOUNT);
 
 	if (!n)
-		panic("no memory for /proc/%s", name);
+		return NULL;
 	n->parent = parent ? parent : n;
 	n->mode = mode;
 	n->name_len = len;
@@ -36,9 +37,17 @@ static struct pnode *pnode_alloc(struct pnode *parent, const char *name, size_t 
 	return n;
 }
 
+/* At boot. */
+static struct pnode *must_have(struct pnode *n, const char *path)
+{
+	if (!n)
+		panic("no memory for /proc/%s", path);
+	return n;
+}
+
 struct pnode *pnode_root(void)
 {
-	return pnode_alloc(NULL, "", 0, S_IFDIR | 0555);
+	return must_have(pnode_alloc(NULL, "", 0, S_IFDIR | 0555), "");
 }
 
 struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len)
@@ -78,11 +87,11 @@ struct pnode *pnode_nth(struct pnode *dir, u64 nth)
 }
 
 /* The directory `path` below root, made with its parents when missing. */
-struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len)
+static struct pnode *try_dir(struct pnode *root, const char *path, size_t len)
 {
 	struct pnode *at = root;
 
-	while (len) {
+	while (len && at) {
 		const char *slash = memchr(path, '/', len);
 		size_t n = slash ? (size_t)(slash - path) : len;
 		struct pnode *child = n ? pnode_find(at, path, n) : at;
@@ -95,17 +104,91 @@ struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len)
 	return at;
 }
 
+struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len)
+{
+	return must_have(try_dir(root, path, len), path);
+}
+
 /* A new name with its parents; one that exists is given back, to be filled anew. */
-struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode)
+static struct pnode *try_add(struct pnode *root, const char *path, u32 mode)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	struct pnode *dir = pnode_dir(root, path, slash ? slash - path : 0);
-	struct pnode *n = pnode_find(dir, name, strlen(name));
+	struct pnode *dir = try_dir(root, path, slash ? slash - path : 0);
+	struct pnode *n = dir ? pnode_find(dir, name, strlen(name)) : NULL;
 
 	if (n)
 		n->mode = mode;
-	return n ? n : pnode_alloc(dir, name, strlen(name), mode);
+	return n || !dir ? n : pnode_alloc(dir, name, strlen(name), mode);
+}
+
+struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode)
+{
+	return must_have(try_add(root, path, mode), path);
+}
+
+/* ---- names that come and go: of modules ---- */
+
+/* Names up to n are seen again. */
+static void show_path(struct pnode *n)
+{
+	for (; n != n->parent; n = n->parent) {
+		n->hidden = false;
+		n->parent->changing = true;
+	}
+}
+
+int pnode_try_file(struct pnode *root, const struct proc_file *f)
+{
+	struct pnode *n = try_add(root, f->path, S_IFREG | f->mode);
+
+	if (!n)
+		return -ENOMEM;
+	spin_lock(&pnode_lock);
+	n->file = f;
+	show_path(n);
+	spin_unlock(&pnode_lock);
+	return 0;
+}
+
+int pnode_try_link(struct pnode *root, const char *path, const char *target)
+{
+	struct pnode *n = try_add(root, path, S_IFLNK | 0777);
+
+	if (!n)
+		return -ENOMEM;
+	spin_lock(&pnode_lock);
+	n->target = target;
+	show_path(n);
+	spin_unlock(&pnode_lock);
+	return 0;
+}
+
+static void hide(struct pnode *n)
+{
+	struct pnode *child;
+
+	n->hidden = true;
+	n->file = NULL;
+	n->parent->changing = true;
+	list_for_each(child, &n->children, sibling)
+		hide(child);
+}
+
+void pnode_remove(struct pnode *root, const char *path)
+{
+	struct pnode *at = root;
+
+	for (const char *slash; at && *path; path += *path == '/') {
+		slash = strchr(path, '/');
+		at = pnode_find(at, path, slash ? (u32)(slash - path) : (u32)strlen(path));
+		path = slash ? slash : path + strlen(path);
+	}
+	if (!at || at == root)
+		return;
+	spin_lock(&pnode_lock);
+	hide(at);
+	spin_unlock(&pnode_lock);
 }
 
 /* ---- inodes ---- */
@@ -139,20 +222,43 @@ static int node_iterate(struct file *f, struct dir_context *ctx)
 	return err;
 }
 
+/* What an open file works on; whoever owns it stays until module_put(). NULL: it has gone. */
+static const struct proc_file *take_file(struct pnode *n)
+{
+	const struct proc_file *pf;
+
+	spin_lock(&pnode_lock);
+	pf = n->file;
+	if (pf && !module_try_get(pf->owner))
+		pf = NULL;
+	if (pf && pf->opens)
+		atomic_inc(pf->opens);
+	spin_unlock(&pnode_lock);
+	return pf;
+}
+
 static int node_open(struct inode *i, struct file *f)
 {
 	struct pnode *n = i->priv;
+	const struct proc_file *pf = take_file(n);
+	struct module *owner;
+	int err;
 
-	if (!n->file)
-		return 0;
-	if (!(n->mode & 0222) && (f->mode & FMODE_WRITE) && str_has_prefix(n->file->path, "sys/"))
-		return -EACCES;			/* a sysctl that nobody may change, root included */
-	if (n->file->ops) {
-		f->ops = n->file->ops;
-		f->priv = n->file->arg;
-		return f->ops->open ? f->ops->open(i, f) : 0;
+	if (!pf)
+		return -ENOENT;
+	if (pf->ops) {
+		f->ops = pf->ops;
+		f->priv = pf->arg;
+		return f->ops->open ? f->ops->open(i, f) : 0;	/* which undoes what take_file() did when it fails */
 	}
-	return text_open(f, n->file, NULL, NULL);
+	owner = pf->owner;
+	if (!(n->mode & 0222) && (f->mode & FMODE_WRITE) && str_has_prefix(pf->path, "sys/"))
+		err = -EACCES;			/* a sysctl that nobody may change, root included */
+	else
+		err = text_open(f, pf, NULL, NULL);
+	if (err)
+		module_put(owner);
+	return err;
 }
 
 static loff_t dir_llseek(struct file *f, loff_t off, int whence)
@@ -164,18 +270,17 @@ static loff_t dir_llseek(struct file *f, loff_t off, int whence)
 	return f->pos = pos;
 }
 
-/* Names here come and go: /sys/module. */
+/* Names may come and go, those of modules. In the root of /proc only what the tree has: not processes. */
 static int node_revalidate(struct dentry *d)
 {
 	struct pnode *dir = d->parent->inode->priv;
 
-	return (d->inode != NULL) == (find_visible(dir, d->name.name, d->name.len) != NULL);
+	const struct pnode *n = dir->changing ? pnode_find(dir, d->name.name, d->name.len) : NULL;
+
+	return !n || (d->inode != NULL) == !n->hidden;
 }
 
-static const struct inode_ops node_changing_iops = {
-	.lookup = pnode_lookup, .setattr = pseudo_setattr, .revalidate = node_revalidate,
-};
-static const struct inode_ops node_dir_iops = { .lookup = pnode_lookup, .setattr = pseudo_setattr };
+static const struct inode_ops node_dir_iops = { .lookup = pnode_lookup, .setattr = pseudo_setattr, .revalidate = node_revalidate };
 static const struct inode_ops node_file_iops = { .setattr = pseudo_setattr };
 static const struct inode_ops node_link_iops = { .readlink = node_readlink, .setattr = pseudo_setattr };
 static const struct file_ops node_file_fops = { .open = node_open };
@@ -209,7 +314,7 @@ int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out)
 	i->priv = n;
 	i->nlink = S_ISDIR(n->mode) ? 2 + n->nr_subdirs : 1;
 	if (S_ISDIR(n->mode)) {
-		i->ops = n->changing ? &node_changing_iops : &node_dir_iops;
+		i->ops = &node_dir_iops;
 		i->fops = n->file ? &text_dir_fops : &node_dir_fops;
 	} else if (S_ISLNK(n->mode)) {
 		i->ops = &node_link_iops;

@@ -49,6 +49,7 @@ struct block_device {
 	bool			read_only;
 	const struct block_ops	*ops;
 	void			*priv;		/* driver's */
+	struct module		*owner;		/* held while it is open, mounted or swapped to; NULL: the kernel's own */
 	/* ---- drivers/block.c ---- */
 	struct inode		*inode;		/* its page cache */
 	void			*holder;	/* who claimed it: a mount, swap */
@@ -61,8 +62,13 @@ struct block_device {
 /* name, rdev, sectors, read_only, ops set. Makes /dev/<name>, /sys/block/<name>, and the entries in /proc. 0 or -errno. */
 int block_register(struct block_device *b) must_check;
 
-struct block_device *block_find(u32 rdev);	/* NULL: none. Devices stay for good */
-struct block_device *block_of_inode(const struct inode *i);	/* a device node, or an opened device's inode; NULL when it is none */
+/* Nobody has it open or claimed: called when the module that owns it goes. Its cache, nodes and files go; b is the caller's again. */
+void block_unregister(struct block_device *b);
+
+struct block_device *block_find(u32 rdev);	/* NULL: none. Of somebody who holds the device open, claimed, or got it: */
+struct block_device *block_get(const struct inode *i);	/* of a device node; it stays until block_put(). NULL: none */
+void block_put(struct block_device *b);
+struct block_device *block_of_inode(const struct inode *i);	/* of an opened device's inode; NULL when it is none */
 /* Exclusive use. 0 or -EBUSY. */
 int block_claim(struct block_device *b, void *holder) must_check;
 void block_release(struct block_device *b, void *holder);

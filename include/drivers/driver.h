@@ -7,6 +7,7 @@
 #define DRIVERS_DRIVER_H
 
 #include <abi/errno.h>
+#include <drivers/block.h>
 #include <fs/fs.h>
 #include <fs/procfs.h>
 #include <kernel/module.h>
@@ -21,6 +22,8 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <linux/ioctl.h>
+#include <linux/poll.h>
+#include <linux/stat.h>
 #include <mm/mm.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
@@ -86,6 +89,10 @@ extern struct module __this_module;
 	module_call_end(module_call_whose);							\
 } while (0)
 
+#define ERR_PTR(err)	((void *)(long)(err))
+#define PTR_ERR(p)	((long)(p))
+#define IS_ERR(p)	((unsigned long)(p) >= (unsigned long)-4095L)
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 #define kmem_cache				slab_cache
@@ -133,12 +140,37 @@ struct file_operations {
 	int		(*release)(struct inode *i, struct file *f);
 };
 
+typedef u32 dev_t;
+/* A stretch of device numbers and its driver: drivers/chardev.c. */
+struct cdev {
+	const struct file_operations *ops;
+	struct module	*owner;
+	dev_t		dev;
+	struct file_ops	table;
+};
+void cdev_init(struct cdev *c, const struct file_operations *ops);
+int cdev_add(struct cdev *c, dev_t dev, unsigned count) must_check;
+void cdev_del(struct cdev *c);
+int register_chrdev_region(dev_t first, unsigned count, const char *name) must_check;
+int alloc_chrdev_region(dev_t *first, unsigned base, unsigned count, const char *name) must_check;
+void unregister_chrdev_region(dev_t first, unsigned count);
+const char *chrdev_region_name(dev_t dev);
+
+/* Nodes in /dev, mode 0600. Errors as ERR_PTR(). */
+struct class;
+struct device;
+struct class *class_create(const char *name);
+void class_destroy(struct class *c);
+struct device *device_create(struct class *c, dev_t dev, const char *fmt, ...) printf_like(3, 4);
+void device_destroy(struct class *c, dev_t dev);
+
 #define MISC_DYNAMIC_MINOR	255
 struct miscdevice {
 	int		minor;
 	const char	*name;
 	const struct file_operations *fops;
 	u16		mode;		/* 0: 0600 */
+	struct cdev	cdev;		/* drivers/misc.c */
 };
 int misc_register(struct miscdevice *m) must_check;	/* /dev/NAME. 0, -EBUSY, -ENOMEM */
 void misc_deregister(struct miscdevice *m);
@@ -177,6 +209,10 @@ static inline void writeq(u64 v, volatile void *p)	{ *(volatile u64 *)p = v; }
 
 #ifdef MODULE
 #define misc_register(m)		MODULE_CALL(misc_register(m))
+#define cdev_add(c, dev, count)		MODULE_CALL(cdev_add(c, dev, count))
+#define class_create(owner, name)	MODULE_CALL(class_create(name))
+#define device_create(class, parent, dev, data, ...) MODULE_CALL(device_create(class, dev, __VA_ARGS__))
+#define block_register(b)		MODULE_CALL(block_register(b))
 #define kthread_create(fn, arg, ...)	MODULE_CALL(kthread_create(fn, arg, __VA_ARGS__))
 #define proc_register(f)		MODULE_CALL_VOID(proc_register(f))
 #endif

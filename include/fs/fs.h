@@ -389,6 +389,16 @@ struct device_node;
 /* Device under /dev/<name> (slashes make directories); mode says S_IFCHR or S_IFBLK. ops->open finds priv in f->priv. 0 or -errno. */
 int device_register(const char *name, u32 mode, u32 major, u32 minor, const struct file_ops *ops, void *priv);
 void device_unregister(u32 major, u32 minor, bool block);
+/*
+ * For what modules bring: an open file holds a reference to `owner` (which open() may rely on), and ops->release() puts it. The numbers
+ * without a node, and a node without asking for the number, for those who do the two in steps. -EBUSY, -ENOMEM.
+ */
+struct module;
+int device_register_owned(const char *name, u32 mode, u32 rdev, const struct file_ops *ops, void *priv, struct module *owner) must_check;
+int device_numbers_register(const char *name, u32 rdev, u32 count, bool block, const struct file_ops *ops, void *priv, struct module *owner) must_check;
+void device_numbers_unregister(u32 rdev, bool block);	/* rdev: the first of them */
+int devfs_add_node(const char *name, u32 mode, u32 rdev) must_check;
+void devfs_remove_node(const char *name);
 int devfs_symlink(const char *name, const char *target);	/* in /dev itself */
 int devices_report(struct text *out);			/* /proc/devices */
 #define MKDEV(ma, mi)	(((ma) << 20) | (mi))

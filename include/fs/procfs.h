@@ -10,6 +10,7 @@
 #include <fs/fs.h>
 #include <lib/text.h>
 
+struct module;
 struct task;
 
 /* path: "meminfo", "sys/vm/swappiness", "pressure/memory": directories are made on the way. */
@@ -20,8 +21,12 @@ struct proc_file {
 	ssize_t		(*write)(const char *buf, size_t n, void *arg);	/* NUL-terminated copy; bytes used or -errno */
 	const struct file_ops *ops;		/* instead of show/write, for big or seekable files */
 	void		*arg;
+	struct module	*owner;			/* an open file holds a reference to it; with ops, their release() puts it */
+	atomic_t	*opens;			/* with ops, may be NULL: one more before ops->open() is called */
 };
 void proc_register(const struct proc_file *f);			/* boot time; panics on failure */
+int proc_try_register(const struct proc_file *f) must_check;	/* later: 0, -ENOMEM */
+void proc_unregister(const char *path);				/* nobody opens it any more; a directory goes with all below */
 void proc_register_all(const struct proc_file *f, unsigned n);
 void proc_mkdir(const char *path);
 int proc_symlink(const char *path, const char *target);
@@ -62,6 +67,8 @@ struct task *proc_dir_task(const struct file *f);
 
 /* The same for sysfs: path below /sys. */
 void sysfs_register(const struct proc_file *f);
+int sysfs_try_register(const struct proc_file *f) must_check;
+void sysfs_unregister(const char *path);
 void sysfs_mkdir(const char *path);			/* names in it may be hidden later */
 void sysfs_hide(const char *path, bool hide);		/* a directory inside one of those */
 
