@@ -37,33 +37,34 @@ static bool in_one_frame(const char *p, size_t n, const void *const *fp)
 	}
 }
 
-static bool on_stack(const void *p)
+static inline bool on_stack(const void *p)	/* a task without one has 0 there, where no kernel memory is */
 {
-	return current->kstack && (vaddr_t)p - (vaddr_t)current->kstack < KSTACK_SIZE;
+	return (vaddr_t)p - (vaddr_t)current->kstack < KSTACK_SIZE;
 }
 
-static noinline bool complain(const void *p, size_t n, const char *where, const void *caller)
+static noinline bool complain(const void *p, size_t n, const void *caller)
 {
-	pr_err("usercopy: %zu bytes at %p reach beyond %s (%pS)\n", n, p, where, caller);
+	pr_err("usercopy: %zu bytes at %p reach beyond %s (%pS)\n", n, p,
+	       n > S32_MAX ? "2 GiB" : on_stack(p) ? "their stack frame" : "their object", caller);
 	return false;
 }
 
 /* n bytes at p must not reach past the slab object, the block of pages or the stack frame that holds p. */
-static inline bool object_ok(const void *p, size_t n, const void *frame, const void *caller)
+static always_inline bool object_ok(const void *p, size_t n, const void *frame)
 {
 	size_t room;
 
 	if (n <= 8)
 		return true;
 	if (unlikely(n > S32_MAX))		/* a negative number, most likely: not even cleared */
-		return complain(p, n, "2 GiB", caller);
+		return false;
 	if (on_stack(p))
-		return likely(in_one_frame(p, n, frame)) || complain(p, n, "their stack frame", caller);
+		return likely(in_one_frame(p, n, frame));
 	room = slab_object_room(p);
-	return likely(!room || n <= room) || complain(p, n, "their object", caller);
+	return likely(!room || n <= room);
 }
 
-#define OBJECT_OK(p, n)	object_ok(p, n, __builtin_frame_address(0), __builtin_return_address(0))
+#define OBJECT_OK(p, n)	(likely(object_ok(p, n, __builtin_frame_address(0))) || complain(p, n, __builtin_return_address(0)))
 
 size_t copy_to_user_sized(void __user *dst, const void *src, size_t n)
 {
@@ -77,7 +78,7 @@ size_t copy_to_user(void __user *dst, const void *src, size_t n)
 	return raw_copy_to_user(dst, src, n);
 }
 
-static noinline size_t clear_rest(void *dst, size_t n, size_t left)
+size_t usercopy_clear_rest(void *dst, size_t n, size_t left)
 {
 	memset((char *)dst + (n - left), 0, left);
 	return left;
@@ -87,14 +88,18 @@ size_t copy_from_user_sized(void *dst, const void __user *src, size_t n)
 {
 	size_t left = likely(access_ok(src, n)) ? raw_copy_from_user(dst, src, n) : n;
 
-	return likely(!left) ? 0 : clear_rest(dst, n, left);
+	return likely(!left) ? 0 : usercopy_clear_rest(dst, n, left);
 }
 
 size_t copy_from_user(void *dst, const void __user *src, size_t n)
 {
+	size_t left = n;
+
 	if (unlikely(!OBJECT_OK(dst, n)))
 		return n;
-	return copy_from_user_sized(dst, src, n);
+	if (likely(access_ok(src, n)))
+		left = raw_copy_from_user(dst, src, n);
+	return likely(!left) ? 0 : usercopy_clear_rest(dst, n, left);
 }
 
 size_t clear_user(void __user *dst, size_t n)

@@ -41,16 +41,49 @@ ssize_t strncpy_from_user_nofault(char *dst, const char __user *src, size_t n) m
 /* The same with a length that is a constant: the kernel's side was checked when it was compiled. */
 size_t copy_to_user_sized(void __user *dst, const void *src, size_t n) must_check;
 size_t copy_from_user_sized(void *dst, const void __user *src, size_t n) must_check;
+size_t usercopy_clear_rest(void *dst, size_t n, size_t left);	/* the last `left` bytes of n; returns them */
 void usercopy_too_long(void) __attribute__((error("the copy is longer than the object")));
 
 #define usercopy_checked(p, n) ({								\
 	if (__builtin_constant_p(n) && (size_t)(n) > __builtin_object_size(p, 0))		\
 		usercopy_too_long();								\
 	__builtin_constant_p(n); })
+#define USERCOPY_VALUE(n)	((n) == 1 || (n) == 2 || (n) == 4 || (n) == 8)
+#define USERCOPY_WORDS(n)	((n) <= 4096 && (n) % 8 == 0)
+
+/* A value as one access; whole words without a detour; a fault or another length by the function that is exact to the byte. */
+static always_inline size_t copy_to_user_const(void __user *dst, const void *src, size_t n)
+{
+	u64 v = 0;
+
+	if (USERCOPY_VALUE(n)) {
+		__builtin_memcpy(&v, src, n);
+		return likely(!raw_put_user(v, dst, n)) ? 0 : copy_to_user_sized(dst, src, n);
+	}
+	return USERCOPY_WORDS(n) ? raw_copy_to_user_words(dst, src, n) : copy_to_user_sized(dst, src, n);
+}
+
+static always_inline size_t copy_from_user_const(void *dst, const void __user *src, size_t n)
+{
+	u64 v;
+	size_t left;
+
+	if (USERCOPY_VALUE(n)) {
+		if (unlikely(raw_get_user(&v, src, n)))
+			return copy_from_user_sized(dst, src, n);
+		__builtin_memcpy(dst, &v, n);
+		return 0;
+	}
+	if (!USERCOPY_WORDS(n))
+		return copy_from_user_sized(dst, src, n);
+	left = raw_copy_from_user_words(dst, src, n);
+	return likely(!left) ? 0 : usercopy_clear_rest(dst, n, left);
+}
+
 #define copy_to_user(dst, src, n)								\
-	(usercopy_checked(src, n) ? copy_to_user_sized(dst, src, n) : copy_to_user(dst, src, n))
+	(usercopy_checked(src, n) ? copy_to_user_const(dst, src, n) : copy_to_user(dst, src, n))
 #define copy_from_user(dst, src, n)								\
-	(usercopy_checked(dst, n) ? copy_from_user_sized(dst, src, n) : copy_from_user(dst, src, n))
+	(usercopy_checked(dst, n) ? copy_from_user_const(dst, src, n) : copy_from_user(dst, src, n))
 
 /* One value of 1, 2, 4 or 8 bytes. 0 or -EFAULT; *x is 0 after a failed get. */
 #define get_user(x, uptr) ({								\

@@ -159,6 +159,41 @@ raw_strncpy_from_user:
 	movq $-EFAULT, %rax
 	ret
 
+/*
+ * rdi: to, rsi: from, rcx: words; no other register changes. rcx becomes the bytes not copied. What begins in the user's half and
+ * is a page at most ends in it or in the hole behind.
+ */
+	.balign 16
+	.globl copy_to_user_words, copy_from_user_words
+copy_to_user_words:
+	testq %rdi, %rdi
+	js 8f
+	stac
+	try 90f, rep movsq
+	clac
+	ret
+	.balign 16
+copy_from_user_words:
+	testq %rsi, %rsi
+	js 8f
+	stac
+	try 90f, rep movsq
+	clac
+	ret
+8:	shlq $3, %rcx
+	ret
+90:	shlq $3, %rcx			/* on byte by byte, to the exact place */
+	pushq %rax
+2:	try 3f, movb (%rsi), %al
+	try 3f, movb %al, (%rdi)
+	incq %rsi
+	incq %rdi
+	decq %rcx
+	jnz 2b
+3:	popq %rax
+	clac
+	ret
+
 /* rdi: user address, esi: expected, edx: new, rcx: where to store what was found. 0 or -EFAULT. */
 	.balign 16
 	.globl raw_cmpxchg_user32

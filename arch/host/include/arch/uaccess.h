@@ -29,6 +29,14 @@ size_t raw_strnlen_user(const char __user *s, size_t n);
 ssize_t raw_strncpy_from_user(char *dst, const char __user *src, size_t n);
 int raw_get_user(u64 *out, const void __user *p, size_t size);
 int raw_put_user(u64 v, void __user *p, size_t size);
+static inline size_t raw_copy_from_user_words(void *dst, const void __user *src, size_t n)
+{
+	return access_ok(src, n) ? raw_copy_from_user(dst, src, n) : n;
+}
+static inline size_t raw_copy_to_user_words(void __user *dst, const void *src, size_t n)
+{
+	return access_ok(dst, n) ? raw_copy_to_user(dst, src, n) : n;
+}
 int raw_cmpxchg_user32(u32 __user *p, u32 expected, u32 new, u32 *old) must_check;
 
 #endif

@@ -42,42 +42,36 @@ size_t raw_strnlen_user(const char __user *s, size_t n);
 /* Length without NUL; n when there is none in n bytes; -EFAULT. */
 ssize_t raw_strncpy_from_user(char *dst, const char __user *src, size_t n);
 
-#define RAW_GET(type, mov, reg)								\
-	__asm__ volatile(STAC "1: " mov " %[p], %" reg "[v]\n2: " CLAC			\
-		".pushsection .text.fixup, \"ax\"\n3: movl %[ef], %[e]\n\txorl %k[v], %k[v]\n\tjmp 2b\n\t.popsection\n\t" \
+/* The carry flag says that it failed: test clears it, nothing after touches it, the fixup sets it. */
+#define RAW_GET(mov, reg)								\
+	__asm__ volatile("testq %[p], %[p]\n\tjs 4f\n\t" STAC "1: " mov " (%[p]), %" reg "[v]\n\t" CLAC "2:\n\t"	\
+		".pushsection .text.fixup, \"ax\"\n3: " CLAC "4: xorl %k[v], %k[v]\n\tstc\n\tjmp 2b\n\t.popsection\n\t" \
 		EX_TABLE(1b, 3b)							\
-		: [e] "+r"(err), [v] "=&r"(v) : [p] "m"(*(const type *)p), [ef] "i"(-EFAULT))
+		: "=@ccc"(bad), [v] "=&r"(v) : [p] "r"(p) : "memory")
 
 /* Checks the address. *out is 0 after a failure. 0 or -EFAULT. */
 static always_inline int raw_get_user(u64 *out, const void __user *p, size_t size)
 {
-	int err = 0;
-	u64 v = 0;
+	u64 v;
+	bool bad;
 
-	if (unlikely(!access_ok(p, size))) {
-		*out = 0;
-		return -EFAULT;
-	}
 	switch (size) {
-	case 1: RAW_GET(u8, "movzbl", "k"); break;
-	case 2: RAW_GET(u16, "movzwl", "k"); break;
-	case 4: RAW_GET(u32, "movl", "k"); break;
-	default: RAW_GET(u64, "movq", "q"); break;
+	case 1: RAW_GET("movzbl", "k"); break;
+	case 2: RAW_GET("movzwl", "k"); break;
+	case 4: RAW_GET("movl", "k"); break;
+	default: RAW_GET("movq", "q"); break;
 	}
 	*out = v;
-	return err;
+	return unlikely(bad) ? -EFAULT : 0;
 }
 
 #define RAW_PUT(type, mov, reg)								\
-	__asm__ volatile(STAC "1: " mov " %" reg "[v], %[p]\n2: " CLAC			\
-		".pushsection .text.fixup, \"ax\"\n3: movl %[ef], %[e]\n\tjmp 2b\n\t.popsection\n\t" \
-		EX_TABLE(1b, 3b)							\
-		: [e] "+r"(err), [p] "=m"(*(type *)p) : [v] "q"(v), [ef] "i"(-EFAULT))
+	__asm__ volatile goto(STAC "1: " mov " %" reg "[v], %[p]\n\t" CLAC		\
+		".pushsection .text.fixup, \"ax\"\n3: " CLAC "jmp %l[fault]\n\t.popsection\n\t" EX_TABLE(1b, 3b) \
+			      : : [v] "q"(v), [p] "m"(*(type *)p) : "memory" : fault)
 
 static always_inline int raw_put_user(u64 v, void __user *p, size_t size)
 {
-	int err = 0;
-
 	if (unlikely(!access_ok(p, size)))
 		return -EFAULT;
 	switch (size) {
@@ -86,7 +80,27 @@ static always_inline int raw_put_user(u64 v, void __user *p, size_t size)
 	case 4: RAW_PUT(u32, "movl", "k"); break;
 	default: RAW_PUT(u64, "movq", "q"); break;
 	}
-	return err;
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+/*
+ * n is a constant, a multiple of 8 and at most a page: the shortest way, with registers as the string instruction wants them. Checks
+ * the address. Bytes not copied.
+ */
+static always_inline size_t raw_copy_from_user_words(void *dst, const void __user *src, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("call copy_from_user_words" : "+D"(dst), "+S"(src), "+c"(n) : : "memory", "cc");
+	return n;
+}
+
+static always_inline size_t raw_copy_to_user_words(void __user *dst, const void *src, size_t n)
+{
+	n /= 8;
+	__asm__ volatile("call copy_to_user_words" : "+D"(dst), "+S"(src), "+c"(n) : : "memory", "cc");
+	return n;
 }
 
 /* For futexes: *old becomes what was there; stored when it equalled `expected`. 0 or -EFAULT. */
