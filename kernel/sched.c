@@ -277,6 +277,12 @@ static void activate_unlock(struct rq *rq, struct task *t, bool woken)
 
 /* ---- waking ---- */
 
+/* Part of the load: asleep in the middle of something. The machine's own tasks wait like that for work. */
+static inline bool sleeps_blocked(const struct task *t)
+{
+	return (BIT(t->state) & (BIT(TASK_UNINTERRUPTIBLE) | BIT(TASK_KILLABLE))) && !(t->flags & TF_KTHREAD);
+}
+
 bool task_wake_states(struct task *t, unsigned states)
 {
 	struct rq *rq;
@@ -294,8 +300,8 @@ bool task_wake_states(struct task *t, unsigned states)
 		spin_unlock(&rq->lock);
 		return true;
 	}
-	if (t->state == TASK_UNINTERRUPTIBLE)
-		rq->nr_unint--;
+	if (sleeps_blocked(t))
+		rq->nr_blocked--;
 	WRITE_ONCE(t->state, TASK_RUNNING);
 	if (nr_cpus > 1)
 		current->last_wake = ktime_get();
@@ -312,7 +318,7 @@ void task_wake_new(struct task *t)
 {
 	struct rq *rq = task_rq_lock(t);
 
-	assert(t->state == TASK_KILLABLE && !t->on_rq);
+	assert(t->state == TASK_NEW && !t->on_rq);
 	t->vruntime = rq->min_vruntime;
 	if (rq->curr->vruntime > t->vruntime)
 		t->vruntime = rq->curr->vruntime;
@@ -449,8 +455,8 @@ static void put_prev(struct rq *rq, struct task *prev)
 	if (prev == rq->idle)
 		return;
 	if (prev->state != TASK_RUNNING) {
-		if (prev->state == TASK_UNINTERRUPTIBLE)
-			rq->nr_unint++;
+		if (sleeps_blocked(prev))
+			rq->nr_blocked++;
 		prev->nvcsw++;
 		if (prev->last_wake)
 			sync_waker_slept(prev, prev->exec_start);
@@ -571,7 +577,7 @@ struct task *task_alloc(void)
 	}
 	atomic_set(&t->refs, 2);	/* the creator's (later the process's), and the scheduler's until it is dead */
 	t->site_floor = LEDGER_MODULE_SITES;
-	t->state = TASK_KILLABLE;	/* not yet running: task_wake_new() */
+	t->state = TASK_NEW;
 	t->cpu = cpu_id();
 	t->last_mode = 1;
 	t->cpus_allowed = ~0UL;
@@ -692,6 +698,15 @@ unsigned sched_nr_running(void)
 	return nr;
 }
 
+unsigned sched_nr_blocked(void)
+{
+	long nr = 0;
+
+	for_each_cpu(cpu)
+		nr += READ_ONCE(cpu_rq(cpu)->nr_blocked);
+	return (unsigned)max(nr, 0L);
+}
+
 u64 sched_nr_switches(void)
 {
 	u64 nr = 0;
@@ -713,16 +728,12 @@ void sched_loadavg(unsigned long out[3])
 static void load_sample(struct timer *t)
 {
 	static const unsigned long decay[3] = { 1884, 2014, 2037 };	/* spans of 1, 5, 15 minutes */
-	long active = sched_nr_running();
+	unsigned long active = sched_nr_running() + sched_nr_blocked();
 
-	for_each_cpu(cpu)
-		active += READ_ONCE(cpu_rq(cpu)->nr_unint);
-	if (active < 0)
-		active = 0;
 	for (int i = 0; i < 3; i++) {
-		unsigned long load = loadavg[i] * decay[i] + ((unsigned long)active << LOAD_SHIFT) * (2048 - decay[i]);
+		unsigned long load = loadavg[i] * decay[i] + (active << LOAD_SHIFT) * (2048 - decay[i]);
 
-		if (((unsigned long)active << LOAD_SHIFT) >= loadavg[i])
+		if ((active << LOAD_SHIFT) >= loadavg[i])
 			load += 2047;
 		loadavg[i] = load >> LOAD_SHIFT;
 	}

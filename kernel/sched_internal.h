@@ -22,7 +22,7 @@ struct rq {
 	u64		rt_ns;		/* that they ran in this period */
 	ktime_t		rt_period_end;
 	bool		rt_throttled;	/* they had their share of it: others go first, if there are any */
-	long		nr_unint;	/* went to uninterruptible sleep here, less those woken from it here */
+	long		nr_blocked;	/* went to sleep in the middle of something here, less those woken from it here */
 	u64		nr_switches;
 	u64		idle_ns;
 	unsigned	ticks;

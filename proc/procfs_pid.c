@@ -86,7 +86,7 @@ static char state_letter(const struct task *t)
 	if (t->process->zombie)
 		return 'Z';
 	switch (t->state) {
-	case TASK_RUNNING: return 'R';
+	case TASK_RUNNING: case TASK_NEW: return 'R';
 	case TASK_INTERRUPTIBLE: return 'S';
 	case TASK_UNINTERRUPTIBLE: return task_is_kthread(t) ? 'I' : 'D';
 	case TASK_KILLABLE: return 'D';

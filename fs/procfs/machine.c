@@ -92,9 +92,9 @@ static int stat_show(struct text *out, void *arg)
 		ksnprintf(name, sizeof(name), "cpu%u", cpu);
 		cpu_line(out, name, up - min(id, up), id, share);
 	}
-	text_printf(out, "intr %llu\nctxt %llu\nbtime %lld\nprocesses %llu\nprocs_running %u\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
+	text_printf(out, "intr %llu\nctxt %llu\nbtime %lld\nprocesses %llu\nprocs_running %u\nprocs_blocked %u\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
 		    (unsigned long long)irq_total(), (unsigned long long)sched_nr_switches(),
-		    (long long)((ktime_get_real() - ktime_get()) / NSEC_PER_SEC), (unsigned long long)forks, sched_nr_running());
+		    (long long)((ktime_get_real() - ktime_get()) / NSEC_PER_SEC), (unsigned long long)forks, sched_nr_running(), sched_nr_blocked());
 	return 0;
 }
 

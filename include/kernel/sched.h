@@ -49,6 +49,7 @@ void sched_yield(void);
 noreturn void sched_task_dead(void);	/* last call of an exiting task */
 u64 sched_idle_ns(int cpu);
 unsigned sched_nr_running(void);
+unsigned sched_nr_blocked(void);	/* programs that signals cannot wake: in the middle of I/O, mostly */
 u64 sched_nr_switches(void);
 void sched_loadavg(unsigned long out[3]);	/* fixed point, 11 bits */
 /* CPU time so far in ns, what it runs at this moment included. */

@@ -40,6 +40,7 @@ enum task_state {
 	TASK_TRACED,
 	TASK_ZOMBIE,		/* exited, not waited for */
 	TASK_DEAD,		/* off the CPU for good; the scheduler drops its reference */
+	TASK_NEW,		/* others may know it already, but only task_wake_new() starts it */
 };
 
 /* task->work: bits that make the return to user mode take the slow path. Set by anybody, atomically. */

@@ -300,3 +300,50 @@ TEST(barriers)
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
 }
+
+/* A thread that is known already and does not run yet is killed with the others: it must wait until it is begun. */
+static int nothing(void *arg)
+{
+	return pause();
+}
+
+static void *make_threads(void *arg)
+{
+	static char stacks[64][8192];
+	/* The kernel stores the child's number here before it lets it run; each time that is a fault, which waits for the mapper. */
+	char *ids = mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (int i = 0; i < 64; i++)
+		clone(nothing, stacks[i] + 8192, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		      CLONE_PARENT_SETTID, NULL, ids + i * 4096);
+	return NULL;
+}
+
+static void *hold_the_map(void *arg)
+{
+	size_t len = 4 << 20;
+	char *m = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	for (int prot = PROT_READ;; prot ^= PROT_WRITE)
+		mprotect(m, len, prot);
+	return NULL;
+}
+
+TEST(exit_while_threads_are_made)
+{
+	for (int i = 0; i < 60; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			pthread_t t;
+
+			pthread_create(&t, NULL, hold_the_map, NULL);
+			pthread_create(&t, NULL, make_threads, NULL);
+			usleep(i % 20 * 200);
+			_exit(7);
+		}
+		REQUIRE(waitpid(pid, &status, 0) == pid);
+		EXPECT_EQ(WEXITSTATUS(status), 7);
+	}
+}
