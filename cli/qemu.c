@@ -253,7 +253,8 @@ static void add_disks(struct qemu_args *a, const struct options *o)
 			arg(a, "file=/proc/self/fd/%d,if=none,id=disk%u,format=raw,cache=unsafe,discard=unmap",
 			    keep(a, swap_file(d->swap_bytes)), i);
 		arg(a, "-device");
-		arg(a, "virtio-blk-%s,drive=disk%u", is_microvm(o) ? "device" : "pci", i);
+		/* QEMU's own choice is to stop the machine when the host's disk is full */
+		arg(a, "virtio-blk-%s,drive=disk%u,werror=report,rerror=report", is_microvm(o) ? "device" : "pci", i);
 		free(file);
 	}
 }

@@ -344,7 +344,7 @@ static int blk_open(struct inode *i, struct file *f)
 	}
 	f->inode = b->inode;		/* stays while the device is open */
 	f->mapping = b->inode->mapping;
-	f->wb_err = f->mapping->wb_err;
+	f->wb_err = errseq_sample(&f->mapping->wb_err);
 	return 0;
 }
 

@@ -133,7 +133,8 @@ int file_open_inode(struct file *f, const struct path *p)
 		f->mode |= FMODE_WRITER;
 	}
 	if (f->mapping)
-		f->wb_err = f->mapping->wb_err;
+		f->wb_err = errseq_sample(&f->mapping->wb_err);
+	f->sb_err = errseq_sample(&i->sb->wb_err);
 	f->ra.max_pages = 32;
 	if (S_ISFIFO(i->mode))
 		f->ops = &fifo_ops;

@@ -59,3 +59,14 @@ void mapping_host_put(struct address_space *m)
 {
 	inode_put(m->host);
 }
+
+void mapping_host_error(struct address_space *m, int err)
+{
+	if (m->host)
+		errseq_set(&m->host->sb->wb_err, err);
+}
+
+int vma_file_sync(struct file *f, loff_t start, loff_t end)
+{
+	return f->ops->fsync ? f->ops->fsync(f, start, end, true) : filemap_write_range(f->mapping, start, end, true);
+}

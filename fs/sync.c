@@ -14,15 +14,17 @@ SYSCALL(syncfs, int fd)
 {
 	struct fdref r = fdref_get(fd);
 	struct super_block *sb;
+	int err = 0, seen;
 
 	if (!r.file)
 		return -EBADF;
 	sb = r.file->path.dentry->sb;
 	filemap_sync_all(true);
 	if (sb->ops && sb->ops->sync)
-		sb->ops->sync(sb, true);
+		err = sb->ops->sync(sb, true);
+	seen = errseq_check(&sb->wb_err, &r.file->sb_err);
 	fdref_put(r);
-	return 0;
+	return err ? err : seen;
 }
 
 static long do_fsync(int fd, loff_t start, loff_t end, bool datasync)
@@ -60,8 +62,15 @@ SYSCALL(sync_file_range, int fd, long off, long len, unsigned flags)
 		return -EBADF;
 	if (!S_ISREG(r.file->inode->mode) && !S_ISBLK(r.file->inode->mode) && !S_ISDIR(r.file->inode->mode))
 		err = -ESPIPE;
-	else if (S_ISREG(r.file->inode->mode))
-		err = filemap_write_range(r.file->mapping, off, len ? end - 1 : S64_MAX, flags & 5);
+	else if (!S_ISDIR(r.file->inode->mode)) {
+		if (flags)
+			err = filemap_write_range(r.file->mapping, off, len ? end - 1 : S64_MAX, flags & 5);
+		if (flags & 5) {		/* who waits is told what happened, also before */
+			int seen = filemap_check_errors(r.file->mapping, &r.file->wb_err);
+
+			err = err ? err : seen;
+		}
+	}
 	fdref_put(r);
 	return err;
 }

@@ -306,14 +306,13 @@ int mm_madvise(struct mm *mm, vaddr_t addr, size_t len_in, int advice)
 /* Write back what v shares of [start, end). mmap_lock is released meanwhile: the file is held. */
 static int sync_part(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
 {
-	struct address_space *m = v->mapping;
 	struct file *f = v->file;
 	loff_t from = (loff_t)(vma_pgoff(v, start) << PAGE_SHIFT);
 	int err;
 
 	vma_file_get(f);
 	rwsem_read_unlock(&mm->mmap_lock);
-	err = filemap_write_range(m, from, from + (loff_t)(end - start) - 1, true);
+	err = vma_file_sync(f, from, from + (loff_t)(end - start) - 1);
 	vma_file_put(f);
 	rwsem_read_lock(&mm->mmap_lock);
 	return err;

@@ -5,8 +5,9 @@
  *             the memory that could be dirty, for the file it writes to.
  * HOW         pages with the DIRTY mark, in order of index: locked, made clean in all page tables (so that a later store
  *             is noticed), marked under write-back, and handed to the file system in contiguous runs.
- * ERRORS      a failed page stays clean and cached, as in Linux; the mapping's wb_err moves on, and every open file
- *             sees the error once, at its next fsync or close.
+ * ERRORS      a run that fails is tried again page by page. A failed page stays clean and cached, as in Linux; the mapping's wb_err moves on, and
+ *             every open file sees the error once, at its next fsync, msync or sync_file_range (lib/errseq.h). Without memory to write
+ *             a page it stays dirty.
  * LOCKS       dirty_lock (a leaf) guards the list of dirty mappings. A mapping is kept alive meanwhile by
  *             mapping_host_get(), which fs/ defines.
  */
@@ -188,17 +189,13 @@ void balance_dirty(struct address_space *m)
 
 static void record_error(struct address_space *m, int err)
 {
-	WRITE_ONCE(m->wb_err, ((m->wb_err >> 12) + 1) << 12 | (u32)-err);
+	errseq_set(&m->wb_err, err);
+	mapping_host_error(m, err);
 }
 
-int filemap_check_errors(struct address_space *m, u32 *since)
+int filemap_check_errors(struct address_space *m, errseq_t *since)
 {
-	u32 now = READ_ONCE(m->wb_err);
-
-	if (now == *since)
-		return 0;
-	*since = now;
-	return -(int)(now & 0xfff);
+	return errseq_check(&m->wb_err, since);
 }
 
 /* ---- pages ------------------------------------------------------------------------------------------------- */
@@ -219,28 +216,43 @@ static size_t bytes_inside(struct address_space *m, const struct page *p)
 	return size - start < (loff_t)PAGE_SIZE ? (size_t)(size - start) : PAGE_SIZE;
 }
 
+/*
+ * The page could not be written. It is clean now all the same: the error is told, and what cannot be written must not fill the memory. Only
+ * when memory was what lacked it stays dirty, and nobody is told: it will go another time.
+ */
+static void write_failed(struct address_space *m, struct page *p, int err)
+{
+	if (err == -ENOMEM)
+		filemap_set_dirty(p);
+	else
+		record_error(m, err);
+}
+
+static int write_single(struct address_space *m, struct page *p)
+{
+	if (m->ops->write_pages)
+		return m->ops->write_pages(m, &p, 1, bytes_inside(m, p));
+	return m->ops->write_page(m, p, bytes_inside(m, p));
+}
+
 /* Locked, clean, under write-back: out they go; unlocked afterwards. The caller keeps the references. */
 static void write_run(struct run *r)
 {
 	struct address_space *m = r->m;
+	bool together = m->ops->write_pages && r->nr > 1;
 	int err = 0;
 
 	if (!r->nr)
 		return;
-	if (m->ops->write_pages) {
+	if (together)
 		err = m->ops->write_pages(m, r->pages, r->nr, bytes_inside(m, r->pages[r->nr - 1]));
-	} else {
-		for (unsigned i = 0; i < r->nr; i++) {
-			int e = m->ops->write_page(m, r->pages[i], bytes_inside(m, r->pages[i]));
+	for (unsigned i = 0; (!together || err) && i < r->nr; i++) {	/* one bad block must not cost its neighbours */
+		int e = write_single(m, r->pages[i]);
 
-			if (e && !err)
-				err = e;
-		}
-	}
-	if (err) {
-		record_error(m, err);
-		if (!r->err)
-			r->err = err;
+		if (e)
+			write_failed(m, r->pages[i], e);
+		if (e && !r->err)
+			r->err = e;
 	}
 	vm_event_add(PGPGOUT, r->nr * (PAGE_SIZE / 1024));
 	vm_event_add(PAGES_WRITTEN, r->nr);
@@ -297,7 +309,7 @@ int writeback_one_locked(struct page *p)
 	vm_stat_add(NR_WRITEBACK, 1);
 	err = m->ops->write_page(m, p, bytes_inside(m, p));
 	if (err)
-		record_error(m, err);
+		write_failed(m, p, err);
 	vm_event_add(PGPGOUT, PAGE_SIZE / 1024);
 	vm_event_add(PAGES_WRITTEN, 1);
 	vm_stat_add(NR_WRITEBACK, -1);

@@ -130,6 +130,15 @@ void mapping_host_put(struct address_space *m)
 {
 }
 
+void mapping_host_error(struct address_space *m, int err)
+{
+}
+
+int vma_file_sync(struct file *f, loff_t start, loff_t end)
+{
+	return filemap_write_range(&f->mapping, start, end, true);
+}
+
 /* ---- everything else ------------------------------------------------------------------------------------------------ */
 
 unsigned long task_rlimit(struct task *t, unsigned resource)

@@ -798,7 +798,7 @@ static int become_real(struct file *f, struct inode *real)
 {
 	f->inode = real;
 	f->mapping = real->mapping;
-	f->wb_err = f->mapping->wb_err;
+	f->wb_err = errseq_sample(&f->mapping->wb_err);
 	f->ops = real->fops;
 	return f->ops->open ? f->ops->open(real, f) : 0;
 }

@@ -214,7 +214,8 @@ struct file {
 	struct mutex		pos_lock;	/* serialises users of pos when the file is shared */
 	loff_t			pos;
 	struct readahead	ra;
-	u32			wb_err;		/* last write error seen, see filemap_check_errors */
+	errseq_t		wb_err;		/* write errors of the file that were told here */
+	errseq_t		sb_err;		/* and of its whole file system, by syncfs(2) */
 	void			*priv;
 	int			owner_pid, owner_sig;	/* F_SETOWN, F_SETSIG */
 	struct cred		*cred;
@@ -336,6 +337,7 @@ struct super_block {
 	struct list		link;		/* all super blocks */
 	u64			next_ino;
 	struct mutex		rename_lock;	/* LOCK_RENAME */
+	errseq_t		wb_err;		/* anything of it that could not be written */
 	void			*priv;
 	char			source[64];
 };

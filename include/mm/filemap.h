@@ -6,6 +6,7 @@
 
 #include <kernel/lock.h>
 #include <kernel/time.h>
+#include <lib/errseq.h>
 #include <lib/rbtree.h>
 #include <lib/xarray.h>
 #include <mm/gfp.h>
@@ -56,7 +57,7 @@ struct address_space {
 	enum account			account;	/* [c] ACCT_PAGE_CACHE or ACCT_SHMEM */
 	gfp_t				gfp;		/* [c] */
 	u32				flags;		/* enum mapping_flags */
-	u32				wb_err;		/* sequence of write errors, as errseq: each open file sees each once */
+	errseq_t			wb_err;		/* write errors: each open file sees each once */
 	ktime_t				dirtied;	/* since when it stands on that list */
 	struct list			dirty_link;	/* on the machine's list of dirty mappings; shmem: of those with pages in swap */
 	struct shmem_info		*shmem;		/* swap entries and accounting of tmpfs; NULL elsewhere */
@@ -92,7 +93,7 @@ ssize_t filemap_write(struct address_space *m, loff_t *pos, struct io_iter *it);
 void filemap_set_dirty(struct page *p);				/* page locked or mapped */
 /* Write dirty pages of the byte range [start, end]; wait: until they are on disk. First error seen. */
 int filemap_write_range(struct address_space *m, loff_t start, loff_t end, bool wait);
-int filemap_check_errors(struct address_space *m, u32 *since);	/* errseq: 0, -EIO, -ENOSPC since *since; advances it */
+int filemap_check_errors(struct address_space *m, errseq_t *since);	/* 0, -EIO, -ENOSPC since *since; advances it */
 /* Truncate: set m->size, unmap and drop everything past it, zero the tail of the last page. */
 void filemap_truncate(struct address_space *m, loff_t size);
 void filemap_punch_hole(struct address_space *m, loff_t start, loff_t end);
@@ -106,6 +107,7 @@ void filemap_sync_all(bool wait);				/* sync(2): every mapping */
 /* border: defined by fs/. Keep the owner of a mapping alive; false when it is going away. Callable under spinning locks. */
 bool mapping_host_get(struct address_space *m);
 void mapping_host_put(struct address_space *m);
+void mapping_host_error(struct address_space *m, int err);	/* pages of it could not be written: syncfs(2) tells */
 
 /* Dirty pages: when the flusher starts, and when who writes must write back himself. */
 void filemap_dirty_limits(unsigned long *background, unsigned long *hard);

@@ -274,6 +274,7 @@ int shmem_zero_setup(struct vma *v);			/* gives v an unlinked shmem mapping */
 /* border: defined by fs/. mm holds files only by these. */
 void vma_file_get(struct file *f);
 void vma_file_put(struct file *f);
+int vma_file_sync(struct file *f, loff_t start, loff_t end) must_check;	/* msync: as fsync(2) of that range */
 struct address_space *vma_file_mapping(struct file *f);
 void exe_file_release(struct file *f);			/* proc/exec.c: mm->exe_file goes; writes to it are allowed again */
 int exe_file_dup(struct file *f) must_check;		/* proc/exec.c: for a fork; a reference. 0, -ETXTBSY */
