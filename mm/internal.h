@@ -189,6 +189,7 @@ extern struct page *zero_page;
 enum fault_result fault_area(struct fault *f);		/* vma, addr, access set; mmap_lock held */
 enum fault_result fault_write_protected(struct fault *f);
 enum fault_result fault_swap(struct fault *f);
+bool swap_in_memory(swp_entry_t e);			/* a page of the swap cache has it. A guess */
 enum fault_result fault_mkwrite(struct fault *f, struct page *p);
 enum fault_result filemap_fault(struct fault *f);
 int vma_expand_down(struct vma *v, vaddr_t addr) must_check;	/* stack growth; 0 or -ENOMEM, -EACCES */

@@ -284,9 +284,15 @@ int mm_munlockall(struct mm *mm)
 static bool cached(struct vma *v, vaddr_t addr)
 {
 	struct page *p;
+	void *entry;
 
 	if (!v->mapping)
 		return false;
+	if (v->mapping->flags & MAPPING_NO_WRITEBACK) {
+		entry = xa_load(&v->mapping->pages, vma_pgoff(v, addr));
+		if (entry && xa_is_value(entry))
+			return swap_in_memory(swp_from_index_value(xa_to_value(entry)));
+	}
 	p = filemap_find(v->mapping, vma_pgoff(v, addr));
 	if (p)
 		page_put(p);
@@ -305,7 +311,7 @@ static long mincore_some(struct mm *mm, vaddr_t addr, unsigned long n, unsigned 
 	for (unsigned long i = 0; i < nr; i++, addr += PAGE_SIZE) {
 		pte_t *pte = pt_find(mm, addr), e = pte ? pte_read(pte) : (pte_t){ 0 };
 
-		out[i] = pte_present(e) || (pte_none(e) && cached(v, addr));
+		out[i] = pte_present(e) || (pte_none(e) ? cached(v, addr) : swap_in_memory(pte_to_swp(e)));
 	}
 	return (long)nr;
 }

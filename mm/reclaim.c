@@ -147,14 +147,17 @@ static void dropped(struct scan *s, struct page *p)
 /* Write the run that has been collected, and drop what is clean then. */
 static void write_out(struct scan *s)
 {
-	int err;
+	int all;
 
 	if (!s->nr_out)
 		return;
-	err = swap_rw(s->out_first, s->out, s->nr_out, true);
+	all = swap_rw(s->out_first, s->out, s->nr_out, true);
 	for (unsigned i = 0; i < s->nr_out; i++) {
 		struct page *p = s->out[i];
+		int err = all;
 
+		if (err && s->nr_out > 1)		/* one bad block must not keep its neighbours here */
+			err = swap_rw((swp_entry_t){ s->out_first.v + i }, &s->out[i], 1, true);
 		if (err)
 			page_set(p, PG_DIRTY);		/* it stays in memory */
 		vm_stat_add(NR_WRITEBACK, -1);

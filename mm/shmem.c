@@ -173,9 +173,12 @@ bool shmem_swap_out(struct page *p, swp_entry_t e)
 /* The page of the entry back into its place: locked, with a reference. -EAGAIN: the place changed. -ENOMEM, -EIO. */
 int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct page **out)
 {
-	struct page *p = swap_read(e, true);
+	struct page *p;
 	bool done = false;
 
+	if (swp_type(e) == SWP_MARKER)
+		return -EIO;
+	p = swap_read(e, true);
 	if (!p)
 		return xa_load(&m->pages, index) == xa_value(swp_to_index_value(e)) ? -ENOMEM : -EAGAIN;
 	page_lock(p);
@@ -232,13 +235,31 @@ void shmem_drop_swapped(struct address_space *m, pgoff_t first, pgoff_t last)
 		if (!entry)
 			break;
 		if (drop) {
-			swap_entry_put(swp_from_index_value(xa_to_value(entry)));
+			swp_entry_t e = swp_from_index_value(xa_to_value(entry));
+
+			if (swp_type(e) != SWP_MARKER)
+				swap_entry_put(e);
 			if (m->shmem)
 				shmem_uncharge(m);
 		}
 		if (at++ == last)
 			break;
 	}
+}
+
+/* The device cannot give the page of this entry back, and the area is to go. */
+static void poison(struct address_space *m, pgoff_t index, void *entry)
+{
+	bool done = false;
+
+	xa_lock(&m->pages);
+	if (xa_load_locked(&m->pages, index) == entry) {
+		(void)!xa_store_locked(&m->pages, index, xa_value(swp_to_index_value(swp_make(SWP_MARKER, SWP_POISONED))));
+		done = true;
+	}
+	xa_unlock(&m->pages);
+	if (done)
+		swap_entry_put(swp_from_index_value(xa_to_value(entry)));
 }
 
 /* One page of the mapping that is in the area: bring it back. 1: done one, 0: none left. */
@@ -251,11 +272,19 @@ static int unuse_one(struct address_space *m, unsigned type, unsigned long *at)
 	if (!entry)
 		return 0;
 	if (xa_is_value(entry) && swp_type(swp_from_index_value(xa_to_value(entry))) == type) {
-		err = filemap_grab(m, *at, &p);
-		if (err)
+		unsigned tries = 0;
+
+		do
+			err = filemap_grab(m, *at, &p);
+		while (err == -EIO && ++tries < 3);
+		if (err == -EIO) {
+			poison(m, *at, entry);
+		} else if (err) {
 			return err;
-		page_unlock(p);
-		page_put(p);
+		} else {
+			page_unlock(p);
+			page_put(p);
+		}
 	}
 	(*at)++;
 	return *at ? 1 : 0;
@@ -409,6 +438,6 @@ unsigned long shmem_swapped_pages(struct address_space *m)
 	void *e;
 
 	for (index = 0; (e = xa_find(&m->pages, &index, ~0UL)); index++)
-		n += xa_is_value(e);
+		n += xa_is_value(e) && swp_type(swp_from_index_value(xa_to_value(e))) < MAX_SWAPFILES;
 	return n;
 }

@@ -31,6 +31,16 @@ struct page *swap_cache_get(swp_entry_t e)
 	return p;
 }
 
+bool swap_in_memory(swp_entry_t e)
+{
+	struct page *p = swp_type(e) < MAX_SWAPFILES ? swap_cache_get(e) : NULL;
+	bool here = p ? page_test(p, PG_UPTODATE) : swp_type(e) >= MAX_SWAPFILES;	/* a marker: nothing to be read */
+
+	if (p)
+		page_put(p);
+	return here;
+}
+
 int swap_cache_add(struct page *p, swp_entry_t e, gfp_t gfp)
 {
 	struct swap_area *a = swap_area_of(e);
@@ -132,9 +142,10 @@ static void read_run(swp_entry_t first, struct page **pages, unsigned nr)
 	if (!nr)
 		return;
 	err = swap_rw(first, pages, nr, false);
-	if (err && nr > 1) {			/* one bad block: find it */
+	if (err && nr > 1) {			/* one bad block: find it. What came from zswap is here, and only here */
 		for (unsigned i = 0; i < nr; i++)
-			if (!swap_rw(swp_make(swp_type(first), swp_offset(first) + i), &pages[i], 1, false))
+			if (page_test(pages[i], PG_DIRTY) ||
+			    !swap_rw(swp_make(swp_type(first), swp_offset(first) + i), &pages[i], 1, false))
 				page_set(pages[i], PG_UPTODATE);
 	} else if (!err) {
 		for (unsigned i = 0; i < nr; i++)

@@ -3,7 +3,8 @@
  *
  * SWAPON      the header says how many pages, and which are bad; a file's place on its disk is looked up once.
  * SWAPOFF     no new slots; every address space and every shmem file takes its pages back; what is left is cached only.
- *             Repeated until nothing is used, since pages move while we look.
+ *             Repeated until nothing is used, since pages move while we look. What cannot be read is lost: a marker takes the
+ *             entry's place, and the area goes all the same (as Linux since 6.0).
  */
 #include "swap_internal.h"
 
@@ -163,18 +164,37 @@ int swap_on(struct file *f, struct address_space *m, const char *path, bool is_f
 
 /* ---- swapoff ------------------------------------------------------------------------------------------------ */
 
-static int unuse_entry(struct vma *v, vaddr_t addr)
+/* The device cannot give this page back, and the area is to go: whoever touches it from now on gets SIGBUS, as before. */
+static void poison(struct vma *v, vaddr_t addr, unsigned type)
 {
-	struct fault f = { .mm = v->mm, .vma = v, .addr = addr, .access = ACCESS_READ | ACCESS_REMOTE | ACCESS_FORCE };
+	pte_t *pte = pt_find(v->mm, addr);
+	spinlock_t *ptl = pt_lock_of(pte);
+	pte_t e;
 
-	switch (fault_area(&f)) {
-	case FAULT_OOM:
-		return -ENOMEM;
-	case FAULT_SIGBUS:
-		return -EIO;
-	default:
-		return 0;
+	spin_lock(ptl);
+	e = pte_read(pte);
+	if (!pte_swap(e) || swp_type(pte_to_swp(e)) != type) {
+		spin_unlock(ptl);
+		return;
 	}
+	pte_set(pte, pte_from_swp(swp_make(SWP_MARKER, SWP_POISONED)));
+	mm_counter_add(v->mm, MM_SWAP, -1);
+	spin_unlock(ptl);
+	swap_entry_put(pte_to_swp(e));
+}
+
+static int unuse_entry(struct vma *v, vaddr_t addr, unsigned type)
+{
+	enum fault_result r = FAULT_SIGBUS;
+
+	for (unsigned tries = 0; r == FAULT_SIGBUS && tries < 3; tries++) {
+		struct fault f = { .mm = v->mm, .vma = v, .addr = addr, .access = ACCESS_READ | ACCESS_REMOTE | ACCESS_FORCE };
+
+		r = fault_area(&f);
+	}
+	if (r == FAULT_SIGBUS)
+		poison(v, addr, type);
+	return r == FAULT_OOM ? -ENOMEM : 0;
 }
 
 static int unuse_area(struct vma *v, unsigned type)
@@ -191,7 +211,7 @@ static int unuse_area(struct vma *v, unsigned type)
 		e = pte_read(pt_find(v->mm, at));
 		if (!pte_swap(e) || swp_type(pte_to_swp(e)) != type)
 			continue;
-		err = unuse_entry(v, at);
+		err = unuse_entry(v, at, type);
 		if (err)
 			return err;
 		if (fatal_signal_pending() || signal_pending())

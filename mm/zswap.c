@@ -233,18 +233,27 @@ static unsigned coldest(swp_entry_t *out, unsigned nr)
 	return n;
 }
 
-static void written(swp_entry_t first, unsigned nr, int err)
+/* nr claimed slots, their contents in wb_pages, to their area. How many got there; the pool keeps the others. */
+static unsigned write_slots(swp_entry_t first, unsigned nr)
 {
+	int all = swap_area_rw(first, wb_pages, nr, true);
+	unsigned done = 0;
+
 	for (unsigned i = 0; i < nr; i++) {
 		swp_entry_t e = { first.v + i };
+		int err = all;
 
+		if (err && nr > 1)		/* one bad block must not keep its neighbours here */
+			err = swap_area_rw(e, &wb_pages[i], 1, true);
 		if (!err) {
 			zswap_forget(swap_area_of(e), swp_offset(e));
 			atomic_inc(&zswap.written_back);
+			done++;
 		}
 		swap_slot_unclaim(e);
 		atomic_dec(&swap_claims);
 	}
+	return done;
 }
 
 /* Write up to nr entries to their slots. How many. */
@@ -253,7 +262,6 @@ unsigned zswap_write_back(unsigned nr)
 	swp_entry_t list[WB_BATCH], first = { 0 };
 	unsigned found, run = 0, done = 0;
 	bool busy;
-	int err;
 
 	if (!mutex_trylock(&writeback_mutex))
 		return 0;
@@ -262,9 +270,7 @@ unsigned zswap_write_back(unsigned nr)
 		struct zentry *z = NULL;
 
 		if (run && (i == found || list[i].v != first.v + run)) {
-			err = swap_area_rw(first, wb_pages, run, true);
-			written(first, run, err);
-			done += err ? 0 : run;
+			done += write_slots(first, run);
 			run = 0;
 		}
 		if (i == found || !swap_slot_claim(list[i], &busy))
@@ -277,9 +283,7 @@ unsigned zswap_write_back(unsigned nr)
 			continue;
 		}
 		if (run && list[i].v != first.v + run) {
-			err = swap_area_rw(first, wb_pages, run, true);
-			written(first, run, err);
-			done += err ? 0 : run;
+			done += write_slots(first, run);
 			run = 0;
 		}
 		if (!run)

@@ -16,9 +16,11 @@ typedef struct { u64 v; } swp_entry_t;
 #define MAX_SWAPFILES	32
 enum swap_special {			/* types above the real areas */
 	SWP_MIGRATION = MAX_SWAPFILES,	/* page is being moved; offset: pfn */
-	SWP_MARKER,			/* offset: enum marker bits (uffd write-protect, poisoned) */
+	SWP_MARKER,			/* no page: offset says why (SWP_POISONED) */
 	SWP_DEVICE,
 };
+
+#define SWP_POISONED	1		/* the contents are lost: SIGBUS, and EIO for a read of shared memory */
 
 static inline swp_entry_t swp_make(unsigned type, u64 offset)
 {
