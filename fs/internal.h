@@ -82,6 +82,7 @@ bool path_noexec(const struct path *p);
 bool path_nodev(const struct path *p);
 int sb_count_mounts(struct super_block *sb);
 void sb_sync_all(bool wait);
+bool sb_is_written(struct super_block *sb);
 /* Each file system, with a reference, outside all locks. */
 void sb_for_each(void (*fn)(struct super_block *sb, void *arg), void *arg);
 char *dentry_path_anywhere(struct dentry *d, char *buf, size_t n);

@@ -405,7 +405,9 @@ static int mount_remount(const struct path *where, unsigned long flags, const ch
 	if (!(flags & MS_BIND)) {
 		struct super_block *sb = m->sb;
 
-		if (sb->ops && sb->ops->remount)
+		if ((flags & MS_RDONLY) && !(sb->flags & MS_RDONLY) && sb_is_written(sb))
+			err = -EBUSY;
+		else if (sb->ops && sb->ops->remount)
 			err = sb->ops->remount(sb, (u32)flags, data);
 		if (!err)
 			sb->flags = (sb->flags & ~MS_RDONLY) | (flags & MS_RDONLY);

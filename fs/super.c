@@ -125,6 +125,19 @@ void sb_for_each(void (*fn)(struct super_block *sb, void *arg), void *arg)
 		sb_put(prev);
 }
 
+/* Somebody writes, or a file without a name is still to be taken off the disk: no time to become read-only. */
+bool sb_is_written(struct super_block *sb)
+{
+	bool busy = false;
+	struct inode *i;
+
+	spin_lock(&sb->lock);
+	list_for_each(i, &sb->inodes, sb_link)
+		busy |= atomic_read(&i->writers) > 0 || (!i->nlink && atomic_read(&i->refs));
+	spin_unlock(&sb->lock);
+	return busy;
+}
+
 /* sync(2): the file systems' own state; the page cache has been written by the caller. */
 void sb_sync_all(bool wait)
 {

@@ -23,6 +23,15 @@ bool ext2_block_valid(struct ext2_sb *s, u32 block)
 	return block >= s->first_data_block && block < s->nr_blocks;
 }
 
+static int bitmap(struct ext2_sb *s, u32 block, struct ext2_chunk **c, u8 **map)
+{
+	int err = ext2_block_get(s, block, false, c, (void **)map);
+
+	if (err == -EIO)
+		ext2_error(s, "cannot read the bitmap in block %u", block);
+	return err;
+}
+
 static int find_zero(const u8 *map, u32 from, u32 end)
 {
 	for (u32 k = from; k < end; k++) {
@@ -53,7 +62,7 @@ static int take_block(struct ext2_sb *s, unsigned g, u32 from, u32 *out)
 
 	if (!gd->free_blocks)
 		return -ENOSPC;
-	err = ext2_block_get(s, gd->block_bitmap, false, &bc, (void **)&map);
+	err = bitmap(s, gd->block_bitmap, &bc, &map);
 	if (err)
 		return err;
 	bit = find_zero(map, from, blocks_in_group(s, g));
@@ -107,14 +116,14 @@ void ext2_block_free(struct inode *i, u32 block)
 	u8 *map;
 
 	if (!ext2_block_valid(s, block)) {
-		pr_err("ext2: inode %llu names block %u, which is outside the disk\n", (unsigned long long)i->ino, block);
+		ext2_error(s, "inode %llu names block %u, which is outside the disk", (unsigned long long)i->ino, block);
 		return;
 	}
 	g = (block - s->first_data_block) / s->blocks_per_group;
 	bit = (block - s->first_data_block) % s->blocks_per_group;
 	gd = ext2_group(s, g, &gc);
 	ext2_block_forget(s, block);
-	if (ext2_block_get(s, gd->block_bitmap, false, &bc, (void **)&map))
+	if (bitmap(s, gd->block_bitmap, &bc, &map))
 		return;			/* unreadable: the block stays taken; e2fsck finds it */
 	if (map[bit / 8] >> (bit & 7) & 1) {
 		map[bit / 8] &= ~(1 << (bit & 7));
@@ -126,7 +135,7 @@ void ext2_block_free(struct inode *i, u32 block)
 		ext2_i(i)->sectors -= min(ext2_i(i)->sectors, (u64)s->block_size / SECTOR_SIZE);
 		i->blocks = ext2_i(i)->sectors;
 	} else {
-		pr_err("ext2: block %u was free already\n", block);
+		ext2_error(s, "block %u was free already", block);
 	}
 	ext2_chunk_put(s, bc);
 }
@@ -141,7 +150,7 @@ static int take_inode(struct ext2_sb *s, unsigned g, bool dir, u32 *ino)
 
 	if (!gd->free_inodes)
 		return -ENOSPC;
-	err = ext2_block_get(s, gd->inode_bitmap, false, &bc, (void **)&map);
+	err = bitmap(s, gd->inode_bitmap, &bc, &map);
 	if (err)
 		return err;
 	bit = find_zero(map, from, s->inodes_per_group);
@@ -185,7 +194,7 @@ void ext2_inode_free(struct inode *i)
 	struct ext2_group *gd = ext2_group(s, g, &gc);
 	u8 *map;
 
-	if (ext2_block_get(s, gd->inode_bitmap, false, &bc, (void **)&map))
+	if (bitmap(s, gd->inode_bitmap, &bc, &map))
 		return;
 	map[bit / 8] &= ~(1 << (bit & 7));
 	gd->free_inodes++;

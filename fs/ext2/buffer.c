@@ -28,7 +28,7 @@ static int chunk_rw(struct ext2_sb *s, struct ext2_chunk *c, bool write)
 	return block_rw(s->bdev, write, sector, &c->page, 1);
 }
 
-static int chunk_write(struct ext2_sb *s, struct ext2_chunk *c)
+int ext2_chunk_write_data(struct ext2_sb *s, struct ext2_chunk *c)
 {
 	int err = chunk_rw(s, c, true);
 
@@ -36,6 +36,19 @@ static int chunk_write(struct ext2_sb *s, struct ext2_chunk *c)
 		c->dirty = false;
 		s->nr_dirty--;
 	}
+	return err;
+}
+
+/* Metadata stays dirty until it is on the disk. */
+static int chunk_write(struct ext2_sb *s, struct ext2_chunk *c)
+{
+	int err = ext2_chunk_write_data(s, c);
+
+	if (err && err != -ENOMEM && !c->failed) {
+		errseq_set(&s->sb->wb_err, err);
+		ext2_error(s, "IO error writing metadata at byte %llu", (unsigned long long)c->index * PAGE_SIZE);
+	}
+	c->failed = err && err != -ENOMEM;
 	return err;
 }
 

@@ -74,7 +74,7 @@ static int walk(struct inode *dir, struct cursor *k, int (*fn)(struct cursor *k,
 		     k->d = (struct ext2_dirent *)(k->block + at)) {
 			r = entry_ok(s, k->d, at) ? fn(k, arg) : -EIO;
 			if (r == -EIO)
-				pr_err("ext2: directory %llu is damaged\n", (unsigned long long)dir->ino);
+				ext2_error(s, "bad entry in directory %llu", (unsigned long long)dir->ino);
 			if (r)
 				return r;
 		}
@@ -301,6 +301,7 @@ static int next_entry(struct inode *dir, loff_t pos, struct listed *out)
 		for (u32 at = 0; !err && at < s->block_size; at += k.d->rec_len) {
 			k.d = (struct ext2_dirent *)(k.block + at);
 			if (!entry_ok(s, k.d, at)) {
+				ext2_error(s, "bad entry in directory %llu", (unsigned long long)dir->ino);
 				err = -EIO;
 				break;
 			}

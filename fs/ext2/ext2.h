@@ -14,6 +14,7 @@
 #define EXT2_DIRECT	12
 
 enum { EXT2_VALID = 1, EXT2_ERRORS = 2 };
+enum { EXT2_ON_ERROR_CONTINUE = 1, EXT2_ON_ERROR_RO, EXT2_ON_ERROR_PANIC };	/* ext2_super.errors */
 enum { EXT2_INCOMPAT_FILETYPE = 2 };
 enum { EXT2_RO_SPARSE_SUPER = 1, EXT2_RO_LARGE_FILE = 2, EXT2_RO_BTREE_DIR = 4 };
 enum { EXT2_FL_IMMUTABLE = 0x10, EXT2_FL_APPEND = 0x20, EXT2_FL_INDEX = 0x1000 };
@@ -68,12 +69,14 @@ struct ext2_chunk {
 	struct page	*page;
 	unsigned	refs;
 	bool		dirty;
+	bool		failed;		/* the last write of it; said once */
 	struct list	hash_link, lru;
 };
 
 #define CHUNK_BUCKETS	64
 
 struct ext2_sb {
+	struct super_block	*sb;
 	struct block_device	*bdev;
 	struct mutex		lock;		/* LOCK_SLEEP_LEAF: all metadata, this cache included */
 	struct list		buckets[CHUNK_BUCKETS];
@@ -86,7 +89,9 @@ struct ext2_sb {
 	u32			block_size, block_bits, ptrs, inode_size, first_ino, blocks_per_group, inodes_per_group;
 	u32			first_data_block, nr_blocks;
 	u32			goal;		/* where the last block was found */
-	bool			read_only;
+	bool			read_only;	/* nothing is written, not even what an error left to say */
+	u16			mount_state;	/* the super block's `state` as it will be when unmounted */
+	u8			on_error;	/* EXT2_ON_ERROR_* */
 };
 
 struct ext2_inode {
@@ -110,6 +115,8 @@ static inline struct ext2_inode *ext2_i(const struct inode *i)
 int ext2_chunk_get(struct ext2_sb *s, u64 offset, bool fresh, struct ext2_chunk **out) must_check;
 void ext2_chunk_put(struct ext2_sb *s, struct ext2_chunk *c);
 void ext2_chunk_dirty(struct ext2_sb *s, struct ext2_chunk *c);
+/* Through to the disk, as far as it takes it: data, whose error is its file's business. */
+int ext2_chunk_write_data(struct ext2_sb *s, struct ext2_chunk *c) must_check;
 /* A block of metadata: *data points into the chunk. fresh: contents are about to be overwritten, do not read (zeroed). */
 int ext2_block_get(struct ext2_sb *s, u32 block, bool fresh, struct ext2_chunk **out, void **data) must_check;
 void ext2_block_forget(struct ext2_sb *s, u32 block);	/* it was freed: what is cached of it must never be written */
@@ -123,6 +130,9 @@ void ext2_block_free(struct inode *i, u32 block);
 int ext2_inode_alloc(struct inode *dir, u32 mode, u32 *ino) must_check;
 void ext2_inode_free(struct inode *i);
 bool ext2_block_valid(struct ext2_sb *s, u32 block);
+
+/* super.c. The disk or what is on it is wrong: noted in the super block, said, and then as errors= has it. lock held. */
+void ext2_error(struct ext2_sb *s, const char *fmt, ...) printf_like(2, 3);
 
 /* inode.c */
 extern const struct super_ops ext2_super_ops;

@@ -2,7 +2,7 @@
  * file.c - data of ext2 files.
  *
  * With 4 KiB blocks a page is a block: runs of pages whose blocks are neighbours go to the disk in one request. With smaller blocks
- * data passes through the metadata cache, block by block: slower, and simple.
+ * data passes through the metadata cache, block by block, and through it to the disk: slower, and simple.
  * Blocks are allocated when a page is first written (write(2) or a fault), so a full disk is ENOSPC there and not a lost page
  * later; a new block's page starts out as zeros, never as what the disk held.
  */
@@ -59,8 +59,8 @@ static int whole_pages(struct inode *i, struct page **pages, unsigned nr, bool w
 
 /* ---- small blocks ---- */
 
-/* lock held. One block between a page and the metadata cache. */
-static int copy_block(struct inode *i, u64 index, char *mem, bool write)
+/* lock held. One block from the metadata cache to a page. */
+static int copy_block(struct inode *i, u64 index, char *mem)
 {
 	struct ext2_sb *s = ext2_sb(i->sb);
 	struct ext2_chunk *c;
@@ -72,24 +72,18 @@ static int copy_block(struct inode *i, u64 index, char *mem, bool write)
 	if (err)
 		return err;
 	if (!block) {
-		if (!write)
-			memset(mem, 0, s->block_size);
+		memset(mem, 0, s->block_size);
 		return 0;
 	}
 	err = ext2_block_get(s, block, false, &c, (void **)&data);
 	if (err)
 		return err;
-	if (write) {
-		memcpy(data, mem, s->block_size);
-		ext2_chunk_dirty(s, c);
-	} else {
-		memcpy(mem, data, s->block_size);
-	}
+	memcpy(mem, data, s->block_size);
 	ext2_chunk_put(s, c);
 	return 0;
 }
 
-static int split_page(struct inode *i, struct page *p, bool write)
+static int read_split(struct inode *i, struct page *p)
 {
 	struct ext2_sb *s = ext2_sb(i->sb);
 	unsigned per_page = PAGE_SIZE / s->block_size;
@@ -97,10 +91,51 @@ static int split_page(struct inode *i, struct page *p, bool write)
 
 	mutex_lock(&s->lock);
 	for (unsigned k = 0; k < per_page && !err; k++)
-		err = copy_block(i, (u64)p->index * per_page + k, (char *)page_address(p) + k * s->block_size, write);
+		err = copy_block(i, (u64)p->index * per_page + k, (char *)page_address(p) + k * s->block_size);
 	mutex_unlock(&s->lock);
-	if (!err && !write)
+	if (!err)
 		page_set(p, PG_UPTODATE);
+	return err;
+}
+
+/* Neighbouring blocks go to the disk together, and at once: who waits for this file hears of its errors, and nobody else. */
+static int write_split(struct inode *i, struct page *p)
+{
+	struct ext2_sb *s = ext2_sb(i->sb);
+	unsigned per_page = PAGE_SIZE / s->block_size;
+	struct ext2_chunk *full = NULL, *c;
+	int err = 0;
+
+	mutex_lock(&s->lock);
+	for (unsigned k = 0; k < per_page; k++) {
+		bool fresh;
+		char *data;
+		u32 block;
+		int e = ext2_bmap(i, (u64)p->index * per_page + k, false, &block, &fresh);
+
+		if (!e && !block)
+			continue;
+		if (!e)
+			e = ext2_block_get(s, block, false, &c, (void **)&data);
+		err = err ? err : e;
+		if (e)
+			continue;
+		memcpy(data, (char *)page_address(p) + k * s->block_size, s->block_size);
+		if (full && full != c) {
+			e = ext2_chunk_write_data(s, full);
+			err = err ? err : e;
+		}
+		if (full)
+			ext2_chunk_put(s, full);
+		full = c;
+	}
+	if (full) {
+		int e = ext2_chunk_write_data(s, full);
+
+		err = err ? err : e;
+		ext2_chunk_put(s, full);
+	}
+	mutex_unlock(&s->lock);
 	return err;
 }
 
@@ -111,7 +146,7 @@ static int rw_pages(struct address_space *m, struct page **pages, unsigned nr, b
 	if (ext2_sb(m->host->sb)->block_size == PAGE_SIZE)
 		return whole_pages(m->host, pages, nr, write);
 	for (unsigned k = 0; k < nr && !err; k++)
-		err = split_page(m->host, pages[k], write);
+		err = write ? write_split(m->host, pages[k]) : read_split(m->host, pages[k]);
 	return err;
 }
 
@@ -161,7 +196,7 @@ static int make_blocks(struct inode *i, struct page *p, unsigned from, unsigned 
 			if (is_new[k] || per_page == 1)
 				memset(mem, 0, s->block_size);
 			else
-				e = copy_block(i, (u64)p->index * per_page + k, mem, false);
+				e = copy_block(i, (u64)p->index * per_page + k, mem);
 			err = err ? err : e;
 		}
 		if (!err)

@@ -28,6 +28,8 @@ static int raw_inode(struct ext2_sb *s, u32 ino, struct ext2_chunk **c, struct e
 	err = ext2_block_get(s, gd->inode_table + (u32)(at >> s->block_bits), false, c, (void **)&data);
 	if (!err)
 		*raw = (struct ext2_raw_inode *)(data + at % s->block_size);
+	else if (err == -EIO)
+		ext2_error(s, "unable to read the block of inode %u", ino);
 	return err;
 }
 

@@ -56,15 +56,47 @@ static int ext2_sync(struct super_block *sb, bool wait)
 	return err || !wait ? err : block_flush(s->bdev);
 }
 
-static void set_state(struct ext2_sb *s, bool clean)
+void ext2_error(struct ext2_sb *s, const char *fmt, ...)
+{
+	char what[120];
+	va_list ap;
+
+	va_start(ap, fmt);
+	kvsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	pr_err("EXT2-fs (%s): error: %s\n", s->bdev->name, what);
+	if (s->on_error == EXT2_ON_ERROR_PANIC)
+		panic("EXT2-fs (%s): panic forced after error", s->bdev->name);
+	if (!s->es || s->read_only)
+		return;
+	s->mount_state |= EXT2_ERRORS;
+	s->es->state |= EXT2_ERRORS;
+	ext2_chunk_dirty(s, s->super_chunk);
+	if (s->on_error == EXT2_ON_ERROR_RO && !(s->sb->flags & MS_RDONLY)) {
+		pr_err("EXT2-fs (%s): error: remounting filesystem read-only\n", s->bdev->name);
+		s->sb->flags |= MS_RDONLY;
+	}
+}
+
+/* In use: not valid. Left: as it was found, and with what happened meanwhile. */
+static void set_state(struct ext2_sb *s, u16 state)
 {
 	mutex_lock(&s->lock);
-	if (clean)
-		s->es->state |= EXT2_VALID;
-	else
-		s->es->state &= ~EXT2_VALID;
+	s->es->state = state;
 	ext2_chunk_dirty(s, s->super_chunk);
 	mutex_unlock(&s->lock);
+}
+
+/* Everything home, then the mark that says so. 0 or the first error. */
+static int leave(struct ext2_sb *s)
+{
+	int err = flush(s);
+
+	if (!err && !(s->sb->flags & MS_RDONLY)) {
+		set_state(s, s->mount_state);
+		err = flush(s);
+	}
+	return err ? err : block_flush(s->bdev);
 }
 
 static void ext2_put_super(struct super_block *sb)
@@ -74,13 +106,7 @@ static void ext2_put_super(struct super_block *sb)
 	if (!s)
 		return;
 	if (s->es && !s->read_only) {
-		int err = flush(s);		/* all else before the mark that says so */
-
-		if (!err) {
-			set_state(s, true);
-			err = flush(s);
-		}
-		if (err || block_flush(s->bdev))
+		if (leave(s))
 			pr_err("ext2: %s: error at unmount; run e2fsck\n", s->bdev->name);
 	}
 	mutex_lock(&s->lock);
@@ -93,12 +119,65 @@ static void ext2_put_super(struct super_block *sb)
 
 static int ext2_show_options(struct super_block *sb, struct text *out)
 {
-	text_puts(out, ",errors=continue");
+	static const char *const names[] = { "continue", "continue", "remount-ro", "panic" };
+
+	text_printf(out, ",errors=%s", names[ext2_sb(sb)->on_error]);
 	return 0;
+}
+
+static bool option_is(const char *word, size_t n, const char *name)
+{
+	return strlen(name) == n && !strncmp(word, name, n);
+}
+
+/* What ext2 of Linux takes; all but errors= ask for what is so anyway, or for what is not there and does no harm. */
+static int parse_options(struct ext2_sb *s, const char *data)
+{
+	static const char *const known[] = { "bsddf", "minixdf", "grpid", "bsdgroups", "nogrpid", "sysvgroups", "nocheck", "check=none", "nouid32",
+					     "oldalloc", "orlov", "user_xattr", "nouser_xattr", "acl", "noacl", "debug", "reservation",
+					     "noreservation" };
+
+	while (data && *data) {
+		size_t n = strcspn(data, ",");
+		bool ok = !n;
+
+		for (unsigned k = 0; k < ARRAY_SIZE(known) && !ok; k++)
+			ok = option_is(data, n, known[k]);
+		if (option_is(data, n, "errors=continue"))
+			s->on_error = EXT2_ON_ERROR_CONTINUE;
+		else if (option_is(data, n, "errors=remount-ro"))
+			s->on_error = EXT2_ON_ERROR_RO;
+		else if (option_is(data, n, "errors=panic"))
+			s->on_error = EXT2_ON_ERROR_PANIC;
+		else if (!ok)
+			return -EINVAL;
+		data += n + (data[n] == ',');
+	}
+	return 0;
+}
+
+static int begin_writing(struct super_block *sb);
+
+static int ext2_remount(struct super_block *sb, u32 flags, const char *data)
+{
+	struct ext2_sb *s = ext2_sb(sb);
+	int err = parse_options(s, data);
+
+	if (err || !((flags ^ sb->flags) & MS_RDONLY))
+		return err;
+	if (flags & MS_RDONLY) {
+		filemap_sync_all(true);
+		err = leave(s);
+		if (!err)
+			s->read_only = true;
+		return err;
+	}
+	return begin_writing(sb);
 }
 
 const struct super_ops ext2_super_ops = {
 	.evict = ext2_evict, .statfs = ext2_statfs, .sync = ext2_sync, .put_super = ext2_put_super, .show_options = ext2_show_options,
+	.remount = ext2_remount,
 };
 
 /* ---- mounting ---- */
@@ -156,6 +235,8 @@ static int load_super(struct ext2_sb *s)
 	if (((u64)s->nr_blocks << s->block_bits) > s->bdev->sectors * SECTOR_SIZE)
 		return -EINVAL;
 	s->es = es;
+	s->on_error = es->errors >= EXT2_ON_ERROR_CONTINUE && es->errors <= EXT2_ON_ERROR_PANIC ? es->errors : EXT2_ON_ERROR_CONTINUE;
+	s->mount_state = es->state;
 	return 0;
 }
 
@@ -183,6 +264,26 @@ static int load_groups(struct ext2_sb *s)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+static int begin_writing(struct super_block *sb)
+{
+	struct ext2_sb *s = ext2_sb(sb);
+	bool read_only = false;
+	int err = s->bdev->read_only ? -EACCES : check_features(s->es, &read_only);
+
+	if (err)
+		return err;
+	s->mount_state = s->es->state;
+	if (!(s->mount_state & EXT2_VALID))
+		pr_warn("EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is recommended\n", s->bdev->name);
+	else if (s->mount_state & EXT2_ERRORS)
+		pr_warn("EXT2-fs (%s): warning: mounting fs with errors, running e2fsck is recommended\n", s->bdev->name);
+	s->read_only = false;
+	set_state(s, s->mount_state & ~EXT2_VALID);
+	s->es->mount_count++;
+	s->es->mtime = (u32)time_now_k().sec;
+	return ext2_sync(sb, true);
 }
 
 static int find_device(const char *source, struct block_device **out)
@@ -247,8 +348,11 @@ static int ext2_mount(struct file_system_type *t, u32 flags, const char *source,
 		return -ENOMEM;
 	}
 	sb->priv = s;
+	s->sb = sb;
 	mutex_lock(&s->lock);
 	err = load_super(s);
+	if (!err)
+		err = parse_options(s, data);
 	if (!err)
 		err = load_groups(s);
 	mutex_unlock(&s->lock);
@@ -261,14 +365,8 @@ static int ext2_mount(struct file_system_type *t, u32 flags, const char *source,
 	sb->blocksize = s->block_size;
 	sb->magic = EXT2_MAGIC;
 	sb->max_bytes = min((u64)s->ptrs * s->ptrs * s->ptrs << s->block_bits, (u64)0xffffffffull * 512);
-	if (!s->read_only) {
-		if (!(s->es->state & EXT2_VALID))
-			pr_warn("ext2: %s was not unmounted cleanly; run e2fsck\n", b->name);
-		set_state(s, false);
-		s->es->mount_count++;
-		s->es->mtime = (u32)time_now_k().sec;
-		err = ext2_sync(sb, true);
-	}
+	if (!s->read_only)
+		err = begin_writing(sb);
 	if (!err)
 		err = ext2_iget(sb, EXT2_ROOT_INO, &root);
 	if (!err && !S_ISDIR(root->mode)) {
