@@ -200,6 +200,9 @@ static void on_message(const struct wire_head *h, const char *body, char *job, s
 	case WIRE_EVENTS:
 		keep_text(&s->r->events, body, h->len);
 		break;
+	case WIRE_CGROUP:
+		keep_text(&s->r->cgroup, body, h->len);
+		break;
 	case WIRE_AUDIT:
 		keep_text(&s->r->audit, body, h->len);
 		break;

@@ -231,8 +231,7 @@ static json_t *snapshots(const char *text_of_kernel, uint64_t page)
 
 /* ---- lines of the kernel's texts ---- */
 
-/* The next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
-static const char *next_line(const char *at, const char *word, char *line, size_t size)
+const char *next_line(const char *at, const char *word, char *line, size_t size)
 {
 	size_t len = strlen(word);
 
@@ -479,6 +478,7 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	if (o->seeded)
 		json_object_set_new(j, "replay", replay_json(o));
 	json_object_set_new(j, "trouble", trouble_json(r->events));
+	json_object_set_new(j, "pressure", pressure_json(r->events, r->cgroup));
 	json_object_set_new(j, "stacks", stacks(o));
 	if (r->audit)
 		json_object_set_new(j, "audit", text(r->audit));

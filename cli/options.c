@@ -55,6 +55,7 @@ static const char help_text[] =
 	"Short memory, on purpose\n"
 	"      --fail-alloc WHICH the program's N-th request for memory fails with ENOMEM; also\n"
 	"                         every=N, p=0.01,seed=7, times=N; kernel,WHICH: the kernel's own\n"
+	"                         (kernel alone: kernel,every=1000)\n"
 	"      --pressure WHEN    at=2s,free=5%,for=3s: no more than that is free for a while\n"
 	"      --overcommit MODE  0, 1 or 2; 2,ratio=50 or 2,kbytes=N: malloc fails instead\n"
 	"      --reclaim POLICY   which pages go first: lists (default), generations, second-chance\n"
@@ -200,7 +201,7 @@ static struct disk *add_disk(struct options *o, const char *option)
 }
 
 /* SIZE,pri=N as in fstab, or SIZE:N. *priority stays when none is named. */
-static uint64_t swap_size(const char *option, const char *arg, int *priority)
+uint64_t option_swap_size(const char *option, const char *arg, int *priority)
 {
 	char *size = must_alloc(strdup(arg)), *rest = size + strcspn(size, ",:");
 	char priority_of[40];
@@ -223,106 +224,7 @@ static void add_swap(struct options *o, const char *arg)
 	struct disk *d = add_disk(o, "swap");
 
 	d->priority = -1;
-	d->swap_bytes = swap_size("--swap", arg, &d->priority);
-}
-
-static void add_knob(struct options *o, const char *path, const char *value)
-{
-	char *text = NULL;
-
-	if (o->nr_knobs == sizeof(o->knobs) / sizeof(o->knobs[0]))
-		fail("%s=%s: more settings than there is room for", path, value);
-	if (asprintf(&text, "%s=%s", path, value) < 0)
-		fail("out of memory");
-	o->knobs[o->nr_knobs++] = text;
-}
-
-/* "25%": compressed in memory first, up to so much of RAM. */
-static void add_zswap(struct options *o, const char *arg)
-{
-	char number[8], *end;
-	long percent = strtol(arg, &end, 10);
-
-	if (end == arg || (*end && strcmp(end, "%")) || percent < 1 || percent > 100)
-		fail("--zswap %s: give 1%% to 100%% of RAM", arg);
-	snprintf(number, sizeof(number), "%ld", percent);
-	add_knob(o, "/sys/module/zswap/parameters/max_pool_percent", number);
-	add_knob(o, "/sys/module/zswap/parameters/enabled", "1");
-}
-
-static void add_zram(struct options *o, const char *arg)
-{
-	if (o->nr_zrams == MAX_ZRAMS)
-		fail("--zram %s: more than %d", arg, MAX_ZRAMS);
-	o->zram_priority[o->nr_zrams] = 100; /* before the disks */
-	o->zram_bytes[o->nr_zrams] = swap_size("--zram", arg, &o->zram_priority[o->nr_zrams]);
-	o->nr_zrams++;
-}
-
-/* "2,ratio=50": malloc fails when the promise would be too large. */
-static void add_overcommit(struct options *o, const char *arg)
-{
-	char *list = must_alloc(strdup(arg)), *save = NULL, *w = strtok_r(list, ",", &save);
-
-	if (!w || strlen(w) != 1 || *w < '0' || *w > '2')
-		fail("--overcommit %s: give 0, 1 or 2, then ,ratio=PERCENT or ,kbytes=N", arg);
-	add_knob(o, "/proc/sys/vm/overcommit_memory", w);
-	while ((w = strtok_r(NULL, ",", &save))) {
-		bool ratio = !strncmp(w, "ratio=", 6), kbytes = !strncmp(w, "kbytes=", 7);
-		const char *n = strchr(w, '=');
-
-		if ((!ratio && !kbytes) || !n[1] || n[1 + strspn(n + 1, "0123456789")])
-			fail("--overcommit %s: give ,ratio=PERCENT or ,kbytes=N", arg);
-		add_knob(o, ratio ? "/proc/sys/vm/overcommit_ratio" : "/proc/sys/vm/overcommit_kbytes", n + 1);
-	}
-	free(list);
-}
-
-/* The kernel reads the rest; here only what a slip of the finger makes. */
-static void add_fail_alloc(struct options *o, const char *arg)
-{
-	const char *which = !strncmp(arg, "kernel,", 7) ? arg + 7 : arg;
-
-	if (strncmp(which, "every=", 6) && strncmp(which, "p=", 2) && (*which < '1' || *which > '9'))
-		fail("--fail-alloc %s: give N, every=N or p=0.01,seed=N, with kernel, before it or ,times=N behind", arg);
-	add_knob(o, "/proc/ledger/failures", arg);
-}
-
-static void add_pressure(struct options *o, const char *arg)
-{
-	if (!strstr(arg, "for=") || !strstr(arg, "free="))
-		fail("--pressure %s: give at=2s,free=5%%,for=3s", arg);
-	add_knob(o, "/proc/ledger/pressure", arg);
-}
-
-static void add_sysctl(struct options *o, const char *arg)
-{
-	const char *equals = strchr(arg, '=');
-	char path[256];
-
-	if (!equals || equals == arg || equals - arg > 200)
-		fail("--sysctl %s: give NAME=VALUE", arg);
-	snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(equals - arg), arg);
-	for (char *p = path; *p; p++)
-		if (*p == '.')
-			*p = '/';
-	add_knob(o, path, equals + 1);
-}
-
-/* "memory.max=64M,memory.high=48M" */
-static void add_cgroup(struct options *o, const char *arg)
-{
-	char *list = must_alloc(strdup(arg)), *save = NULL; /* kept: the options point into it */
-
-	for (char *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
-		const char *equals = strchr(w, '=');
-
-		if (!equals || equals == w || memchr(w, '/', (size_t)(equals - w)))
-			fail("--cgroup %s: give FILE=VALUE, for example memory.max=64M", w);
-		if (o->nr_cgroup == 16)
-			fail("--cgroup %s: more than 16 settings", w);
-		o->cgroup[o->nr_cgroup++] = w;
-	}
+	d->swap_bytes = option_swap_size("--swap", arg, &d->priority);
 }
 
 static void add_image(struct options *o, const char *arg)
@@ -434,12 +336,6 @@ static void set_time_unit(struct options *o, const char *arg)
 	massif_unit = time_unit(arg);
 }
 
-static void set_reclaim(struct options *o, const char *arg)
-{
-	o->reclaim = arg;
-	add_knob(o, "/sys/kernel/mm/reclaim_policy", arg);
-}
-
 static void help(struct options *o, const char *arg)
 {
 	(void)o;
@@ -491,14 +387,14 @@ static const struct row {
 	{"initrd-extra", 0, CALL(set_initrd_extra)},
 	{"disk", 0, CALL(add_image)},
 	{"swap", 0, CALL(add_swap)},
-	{"zswap", 0, CALL(add_zswap)},
-	{"zram", 0, CALL(add_zram)},
+	{"zswap", 0, CALL(option_zswap)},
+	{"zram", 0, CALL(option_zram)},
 	/* short memory */
-	{"fail-alloc", 0, CALL(add_fail_alloc)},
-	{"overcommit", 0, CALL(add_overcommit)},
-	{"pressure", 0, CALL(add_pressure)},
-	{"reclaim", 0, CALL(set_reclaim)},
-	{"sysctl", 0, CALL(add_sysctl)},
+	{"fail-alloc", 0, CALL(option_fail_alloc)},
+	{"overcommit", 0, CALL(option_overcommit)},
+	{"pressure", 0, CALL(option_pressure)},
+	{"reclaim", 0, CALL(option_reclaim)},
+	{"sysctl", 0, CALL(option_sysctl)},
 	/* files */
 	{"rwdir", 0, CALL(add_rwdir)},
 	{"rodir", 0, CALL(add_rodir)},
@@ -509,7 +405,7 @@ static const struct row {
 	{"module", 0, CALL(module_add)},
 	{"module-leaks", 0, CALL(set_leaks)},
 	{"root", 0, FLAG(as_root)},
-	{"cgroup", 0, CALL(add_cgroup)},
+	{"cgroup", 0, CALL(option_cgroup)},
 	{"timeout", 0, CALL(set_timeout)},
 	{"watchdog", 0, CALL(set_watchdog)},
 	/* what is reported */

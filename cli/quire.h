@@ -120,7 +120,7 @@ struct run_result {
 	uint64_t boot_ns, start_ns, wall_ns; /* from Enter: agent up, program running, all over */
 	unsigned int leaky_modules;
 	enum leak_wish module_leaks;
-	char *modules, *ledger_start, *ledger, *timeline, *audit, *processes, *files, *events; /* texts or NULL; owned */
+	char *modules, *ledger_start, *ledger, *timeline, *audit, *processes, *files, *events, *cgroup; /* texts or NULL; owned */
 	int qemu_status;      /* as from wait(2) */
 };
 
@@ -133,6 +133,17 @@ void *must_alloc(void *p);
 
 /* options.c: parse argv after the command word; exits with a message on misuse. */
 void options_parse(struct options *o, int argc, char **argv);
+uint64_t option_swap_size(const char *option, const char *arg, int *priority); /* "64M,pri=5"; exits on anything else */
+
+/* options_memory.c: short memory on purpose; each exits with words when the argument is wrong */
+void option_zswap(struct options *o, const char *arg);
+void option_zram(struct options *o, const char *arg);
+void option_overcommit(struct options *o, const char *arg);
+void option_fail_alloc(struct options *o, const char *arg);
+void option_pressure(struct options *o, const char *arg);
+void option_sysctl(struct options *o, const char *arg);
+void option_cgroup(struct options *o, const char *arg);
+void option_reclaim(struct options *o, const char *arg);
 void print_help(FILE *to);
 
 /* paths.c: where the pieces are. Absolute paths the caller does not free; NULL when missing. */

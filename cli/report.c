@@ -2,7 +2,8 @@
  * report.c - the report on the terminal: how it ended, where every byte was, who had it, what stayed.
  * WHY         it must close: the lines add up to the machine's RAM, to the frame, so they are printed in KiB,
  *             which is exact, and what does not add up has a line of its own.
- * INVARIANTS  T1 at most 40 lines of 100 columns: lists show what has room and sum up the rest.
+ * INVARIANTS  T1 at most 40 lines of 100 columns: lists show what has room and sum up the rest. Where more happened than fits, the
+ *                same is written again with less detail, step by step.
  *             T2 colour only where asked for: the words alone say everything.
  * READ NEXT   cli/report.h, docs/reports.md
  */
@@ -15,7 +16,13 @@
 #define LABEL_WIDTH 33
 #define PAGE_WIDTH 99
 
+#define PAGE_LINES 40
+
+/* What is left out when the page is full, one after the other. */
+enum detail { FULL, NO_SLABS, TWO_PROCESSES, NO_FILES_IN_MEMORY, ONE_PROCESS, NO_PLACES, NO_CACHE_BY_FILE, NO_HEAP_SHARE, NO_PLOT, LEAST };
+
 static bool colour;
+static enum detail left_out;
 
 static const char *paint(const char *sequence)
 {
@@ -182,7 +189,7 @@ static void print_slabs(FILE *to, const struct report *r)
 	uint64_t others = 0;
 	size_t i = 0;
 
-	if (!r->nr_slabs)
+	if (!r->nr_slabs || left_out >= NO_SLABS)
 		return;
 	fputs(DIM, to);
 	l = list_begin(to, "     at the end:");
@@ -451,7 +458,7 @@ static void print_held(FILE *to, const struct report *r)
 	static const struct {
 		const char *name;
 		enum account_space space;
-	} of[] = {{"user", SPACE_USER}, {"kernel", SPACE_KERNEL}, {"file pages", SPACE_CACHE}};
+	} of[] = {{"user", SPACE_USER}, {"kernel", SPACE_KERNEL}, {"files", SPACE_CACHE}};
 	char a[32];
 
 	if (!sum_of(r, 's'))
@@ -460,8 +467,9 @@ static void print_held(FILE *to, const struct report *r)
 	for (size_t i = 0; i < 3; i++)
 		fprintf(to, "%s %s %s", i ? " ·" : "", of[i].name,
 			signed_kib((int64_t)(report_space(r, of[i].space, 'e') - report_space(r, of[i].space, 's')), a));
-	fprintf(to, " · by processes now gone %s\n", grouped(charged_to_the_gone(r) / 1024, a));
-	print_grown_sites(to, r);
+	fprintf(to, " · of gone processes %s\n", grouped(charged_to_the_gone(r) / 1024, a));
+	if (left_out < NO_PLACES)
+		print_grown_sites(to, r);
 }
 
 static void print_who(FILE *to, const struct report *r)
@@ -471,7 +479,8 @@ static void print_who(FILE *to, const struct report *r)
 	if (!s)
 		return;
 	print_parts(to, "At the peak, KiB by owner:", s->owners, s->nr_owners);
-	print_parts(to, "         by place in code:", s->sites, s->nr_sites);
+	if (left_out < NO_PLACES)
+		print_parts(to, "         by place in code:", s->sites, s->nr_sites);
 }
 
 static void print_memory(FILE *to, const struct report *r)
@@ -483,7 +492,8 @@ static void print_memory(FILE *to, const struct report *r)
 	if (r->peak_time_ns)
 		fprintf(to, " at %.2f s", (double)r->peak_time_ns / 1e9);
 	fprintf(to, ", at the end %.1f\n", (double)r->used_end / (1 << 20));
-	plot_text(to, r);
+	if (left_out < NO_PLOT)
+		plot_text(to, r);
 	fprintf(to, "%s%-*s %12s %12s %6s %12s%s\n", BOLD, LABEL_WIDTH, "WHERE EVERY BYTE WAS, IN KiB", "AT START", "AT PEAK", "%",
 		"AT THE END", PLAIN);
 	print_space(to, r, SPACE_USER, "USER");
@@ -491,10 +501,13 @@ static void print_memory(FILE *to, const struct report *r)
 	print_space(to, r, SPACE_KERNEL, "KERNEL");
 	print_space(to, r, SPACE_FREE, "FREE");
 	print_closing(to, r);
-	print_processes(to, r, 3);
-	print_heap_share(to, r);
-	print_files(to, r, false);
-	print_files(to, r, true);
+	print_processes(to, r, left_out >= ONE_PROCESS ? 1 : left_out >= TWO_PROCESSES ? 2 : 3);
+	if (left_out < NO_HEAP_SHARE)
+		print_heap_share(to, r);
+	if (left_out < NO_CACHE_BY_FILE)
+		print_files(to, r, false);
+	if (left_out < NO_FILES_IN_MEMORY)
+		print_files(to, r, true);
 	print_who(to, r);
 	print_held(to, r);
 	if (*r->audit)
@@ -512,18 +525,50 @@ static void print_head(FILE *to, const struct report *r)
 	fprintf(to, " · %s (%.30s) · %d cpu%s%s\n", r->accel, r->accel_why, r->cpus, r->cpus == 1 ? "" : "s", PLAIN);
 }
 
-void report_text(FILE *to, const struct report *r, bool with_colour)
+static void print_all(FILE *to, const struct report *r)
 {
-	colour = with_colour;
+	json_t *trouble = json_object_get(r->root, "trouble");
+
 	print_head(to, r);
-	if (r->oom_kills) {
+	if (r->oom_kills && !json_array_size(json_object_get(trouble, "oom_kills")))
 		fprintf(to, "%s%.*s%s%s\n", RED, PAGE_WIDTH - 20, r->oom, r->oom_kills > 1 ? " (and others before)" : "", PLAIN);
-	}
-	trouble_text(to, json_object_get(r->root, "trouble"));
+	trouble_text(to, trouble);
+	pressure_text(to, json_object_get(r->root, "pressure"));
 	if (r->has_memory)
 		print_memory(to, r);
 	else
 		fprintf(to, "RAM %.1f MiB     (this guest kernel keeps no ledger)\n", (double)r->machine_ram / (1 << 20));
 	trees_text(to, r);
 	modules_text(to, json_object_get(r->root, "modules"));
+}
+
+static unsigned int lines_of(const char *text)
+{
+	unsigned int n = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+void report_text(FILE *to, const struct report *r, bool with_colour)
+{
+	char *text = NULL;
+	size_t size;
+
+	colour = with_colour;
+	for (left_out = FULL; left_out < LEAST; left_out++) {
+		FILE *page;
+
+		free(text);
+		page = must_alloc(open_memstream(&text, &size));
+		print_all(page, r);
+		fclose(page);
+		if (lines_of(text) <= PAGE_LINES)
+			break;
+	}
+	fputs(text, to);
+	free(text);
 }

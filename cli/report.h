@@ -143,6 +143,13 @@ const struct rep_snap *report_named_snap(const struct report *r);	/* the largest
 void report_words(const struct report *r, char *out, size_t size);	/* "exit 0", "killed by SIGKILL" */
 int report_column(const char *const *columns, size_t n, const char *name);
 
+/* json.c: the next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
+const char *next_line(const char *at, const char *word, char *line, size_t size);
+
+/* pressure.c: reclaim, stalls, swap areas, the program's cgroup */
+json_t *pressure_json(const char *events, const char *cgroup);
+void pressure_text(FILE *to, json_t *pressure);
+
 /* trouble.c: OOM kills, injected failures, windows of pressure */
 json_t *trouble_json(const char *events);
 void trouble_text(FILE *to, json_t *trouble);

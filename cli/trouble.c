@@ -19,24 +19,6 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-/* The next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
-static const char *next_line(const char *at, const char *word, char *line, size_t size)
-{
-	size_t len = strlen(word);
-
-	while (at && *at) {
-		size_t n = strcspn(at, "\n");
-		const char *here = at;
-
-		at += n + (at[n] == '\n');
-		if (n > len && !strncmp(here, word, len) && here[len] == ' ') {
-			snprintf(line, size, "%.*s", (int)(n - len - 1), here + len + 1);
-			return at;
-		}
-	}
-	return NULL;
-}
-
 /* The last word of a line is a program's name. */
 static json_t *name_at(const char *line)
 {
@@ -204,23 +186,35 @@ static double mib(json_t *o, const char *key)
 	return (double)num(o, key) / (1 << 20);
 }
 
-static void kill_text(FILE *to, json_t *k)
+/* As many as a line has room for. */
+static void scores_text(FILE *to, json_t *scores)
 {
-	json_t *scores = json_object_get(k, "scores");
-	uint64_t begin = num(k, "first_failed_ns") ? num(k, "first_failed_ns") : num(k, "chosen_ns");
+	int width = fprintf(to, "  scores:");
 
-	fprintf(to, "OOM (%.10s) at %.2f s: killed %.20s[%d], freed %.1f MiB", str(k, "scope"), (double)num(k, "chosen_ns") / 1e9,
-		str(k, "name"), (int)num(k, "pid"), mib(k, "freed_bytes"));
-	if (num(k, "freed_ns") > begin)
-		fprintf(to, ", %.0f ms after the first reclaim in vain", (double)(num(k, "freed_ns") - begin) / 1e6);
-	fputs("\n  scores:", to);
-	for (size_t i = 0; i < json_array_size(scores) && i < 3; i++) {
+	for (size_t i = 0; i < json_array_size(scores); i++) {
 		json_t *s = json_array_get(scores, i);
+		char one[100];
+		int n = snprintf(one, sizeof(one), "%s %.15s[%d] %" PRIu64 " (rss %.1f MiB, adj %d)", i ? " ·" : "", str(s, "name"),
+				 (int)num(s, "pid"), num(s, "points"), mib(s, "rss_bytes"),
+				 (int)json_integer_value(json_object_get(s, "oom_score_adj")));
 
-		fprintf(to, "%s %.20s[%d] %" PRIu64 " (rss %.1f MiB, adj %d)", i ? " ·" : "", str(s, "name"), (int)num(s, "pid"),
-			num(s, "points"), mib(s, "rss_bytes"), (int)json_integer_value(json_object_get(s, "oom_score_adj")));
+		if (width + n > 99)
+			break;
+		width += fprintf(to, "%s", one);
 	}
 	fputc('\n', to);
+}
+
+static void kill_text(FILE *to, json_t *k)
+{
+	uint64_t begin = num(k, "first_failed_ns") ? num(k, "first_failed_ns") : num(k, "chosen_ns");
+
+	fprintf(to, "OOM (%.7s) at %.2f s: killed %.15s[%d], freed %.1f MiB", str(k, "scope"), (double)num(k, "chosen_ns") / 1e9,
+		str(k, "name"), (int)num(k, "pid"), mib(k, "freed_bytes"));
+	if (num(k, "freed_ns") > begin)
+		fprintf(to, ", %.0f ms after reclaim fails", (double)(num(k, "freed_ns") - begin) / 1e6);
+	fputc('\n', to);
+	scores_text(to, json_object_get(k, "scores"));
 }
 
 static void injected_text(FILE *to, json_t *trouble)
@@ -229,26 +223,27 @@ static void injected_text(FILE *to, json_t *trouble)
 
 	if (!*str(trouble, "fail_alloc"))
 		return;
-	fprintf(to, "Injected (%.40s): %" PRIu64 " of %" PRIu64 " requests", str(trouble, "fail_alloc"), num(trouble, "injected_total"),
+	fprintf(to, "Injected (%.40s): %" PRIu64 " of %" PRIu64 " requests\n", str(trouble, "fail_alloc"), num(trouble, "injected_total"),
 		num(trouble, "requests_seen"));
 	if (first)
-		fprintf(to, "; first: #%" PRIu64 " %.20s (%.40s), %" PRIu64 " B, by %.20s[%d]", num(first, "number"), str(first, "what"),
+		fprintf(to, "  first: #%" PRIu64 " %.16s (%.28s), %" PRIu64 " B, by %.15s[%d]\n", num(first, "number"), str(first, "what"),
 			str(first, "place"), num(first, "bytes"), str(first, "name"), (int)num(first, "pid"));
-	fputc('\n', to);
 }
 
-/* At most seven lines. */
+/* At most nine lines. */
 void trouble_text(FILE *to, json_t *trouble)
 {
 	json_t *kills = json_object_get(trouble, "oom_kills"), *windows_of = json_object_get(trouble, "pressure_windows");
 
 	for (size_t i = 0; i < json_array_size(kills) && i < 2; i++)
 		kill_text(to, json_array_get(kills, i));
+	if (json_array_size(kills) > 2)
+		fprintf(to, "  and %zu more killed\n", json_array_size(kills) - 2);
 	injected_text(to, trouble);
 	for (size_t i = 0; i < json_array_size(windows_of) && i < 2; i++) {
 		json_t *w = json_array_get(windows_of, i);
 
-		fprintf(to, "Pressure from %.2f to %.2f s: %.1f MiB taken away, %.1f MiB to stay free, %.1f MiB at least were\n",
+		fprintf(to, "Pressure from %.2f to %.2f s: %.1f MiB taken away, to leave %.1f; %.1f at least stayed free\n",
 			(double)num(w, "begin_ns") / 1e9, (double)num(w, "end_ns") / 1e9, mib(w, "taken_bytes"),
 			mib(w, "keep_free_bytes"), mib(w, "least_free_bytes"));
 	}

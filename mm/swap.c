@@ -184,6 +184,7 @@ static bool take_run(struct swap_area *a, struct swap_batch *b)
 		a->clusters[a->run / CLUSTER].used += n;
 		a->run += n;
 		a->nr_used += n;
+		a->peak_used = max(a->peak_used, a->nr_used);
 		atomic_add(&swap_used, n);
 	}
 	spin_unlock(&a->lock);

@@ -131,6 +131,7 @@ static struct page *create(swp_entry_t e, gfp_t gfp)
 		return NULL;
 	}
 	atomic_dec(&swap_claims);
+	vm_event_add(WORKINGSET_REFAULT_ANON, 1);
 	lru_add(p);
 	return p;
 }

@@ -57,6 +57,7 @@ struct swap_area {
 	char			*path;
 	bool			is_file, activated;
 	atomic_t		holders;	/* of this struct: those who work with it without an entry of their own */
+	u64			peak_used;	/* slots */
 	u64			reads, writes, errors;	/* pages */
 };
 

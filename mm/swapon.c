@@ -70,10 +70,44 @@ put:
 	return err;
 }
 
+/* What areas that are gone did, by path: the report tells of them too. */
+#define KEPT_GONE	8
+static struct gone {
+	char	path[64];
+	u64	pages, peak, writes, reads, errors;
+} gone[KEPT_GONE];
+
+static struct gone *gone_of(const char *path)
+{
+	for (unsigned i = 0; i < KEPT_GONE; i++) {
+		if (!gone[i].path[0])
+			strscpy(gone[i].path, path, sizeof(gone[i].path));
+		if (!strncmp(gone[i].path, path, sizeof(gone[i].path) - 1))
+			return &gone[i];
+	}
+	return NULL;
+}
+
+static void remember(const struct swap_area *a)
+{
+	struct gone *g;
+
+	spin_lock(&swap_areas_lock);
+	g = gone_of(a->path);
+	if (g)
+		*g = (struct gone){ .pages = a->nr_pages, .peak = max(g->peak, a->peak_used), .writes = g->writes + a->writes,
+				    .reads = g->reads + a->reads, .errors = g->errors + a->errors };
+	if (g)
+		strscpy(g->path, a->path, sizeof(g->path));
+	spin_unlock(&swap_areas_lock);
+}
+
 static void area_free(struct swap_area *a)
 {
 	if (!a)
 		return;
+	if (a->peak_used)
+		remember(a);
 	if (a->activated)
 		a->mapping->ops->swap_deactivate(a->mapping);
 	xa_destroy(&a->cache);
@@ -351,4 +385,46 @@ int swaps_report(struct text *out)
 		swap_area_release(a);
 	}
 	return 0;
+}
+
+static const struct gone *find_gone(const char *path)
+{
+	static const struct gone none;
+
+	for (unsigned i = 0; i < KEPT_GONE; i++)
+		if (gone[i].path[0] && !strncmp(gone[i].path, path, sizeof(gone[i].path) - 1))
+			return &gone[i];
+	return &none;
+}
+
+static void area_event(struct text *out, const char *path, bool on, int prio, const struct gone *g, u64 used)
+{
+	text_printf(out, "area %d %d %llu %llu %llu %llu %llu %llu ", on, prio, (unsigned long long)g->pages, (unsigned long long)used,
+		    (unsigned long long)g->peak, (unsigned long long)g->writes, (unsigned long long)g->reads, (unsigned long long)g->errors);
+	text_puts_escaped(out, path, " \t\n");
+	text_putc(out, '\n');
+}
+
+/* "area ON PRIORITY PAGES USED PEAK WRITTEN READ FAILED PATH"; an area that was off and on again has all its numbers together. */
+void swap_report_events(struct text *out)
+{
+	bool shown[KEPT_GONE] = { false };
+
+	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
+		struct swap_area *a = swap_area_hold(i);
+		const struct gone *before;
+
+		if (!a)
+			continue;
+		before = find_gone(a->path);
+		if (before->path[0])
+			shown[before - gone] = true;
+		area_event(out, a->path, true, a->prio, &(struct gone){ .pages = a->nr_pages, .peak = max(before->peak, a->peak_used),
+			   .writes = before->writes + a->writes, .reads = before->reads + a->reads, .errors = before->errors + a->errors },
+			   a->nr_used);
+		swap_area_release(a);
+	}
+	for (unsigned i = 0; i < KEPT_GONE && gone[i].path[0]; i++)
+		if (!shown[i])
+			area_event(out, gone[i].path, false, 0, &gone[i], 0);
 }

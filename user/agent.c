@@ -348,6 +348,7 @@ static void report_and_stop(void)
 	if (agent.job.wanted & WANT_TIMELINE)
 		send_file(WIRE_TIMELINE, "/proc/ledger/timeline");
 	send_file(WIRE_EVENTS, "/proc/ledger/events");
+	send_cgroup(&agent.job);
 	if (agent.job.wanted & WANT_TIMELINE)
 		send_file(WIRE_PROCESSES, "/proc/ledger/processes");
 	if (agent.job.wanted & WANT_LEDGER)
@@ -383,7 +384,8 @@ static void start_program(int in_port, int out_port, int err_port)
 	}
 	if (!start_modules(&agent.job))
 		report_and_stop();
-	set_knobs(&agent.job);
+	if (!set_knobs(&agent.job))
+		report_and_stop();
 	if (agent.job.wanted & WANT_SAME) {
 		/* In how many pieces the job came was the host's choice: a few instructions. From a round time on all runs are alike. */
 		struct timespec at = {.tv_nsec = 100000000};
@@ -454,7 +456,8 @@ int main(void)
 	if (agent.job.wanted & WANT_HEAP)
 		heap_prepare(&agent.job);
 	start_swaps(&agent.job);
-	make_cgroup(&agent.job);
+	if (!make_cgroup(&agent.job))
+		report_and_stop();
 	start_program(in_port, out_port, err_port);
 	serve_program();
 	end_all_processes(); /* as when the first process of a container ends */

@@ -72,8 +72,9 @@ void load_modules(void);
 bool mount_root(const struct job *job);
 #define CGROUP "/sys/fs/cgroup/run"
 
-void set_knobs(const struct job *job);
-void make_cgroup(const struct job *job);
+bool set_knobs(const struct job *job);
+bool make_cgroup(const struct job *job);
+void send_cgroup(const struct job *job);
 void start_swaps(const struct job *job);
 void write_back(const struct job *job);
 

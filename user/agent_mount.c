@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -166,11 +167,28 @@ bool mount_root(const struct job *job)
 	return true;
 }
 
-/* The program's own cgroup with the limits asked for. What cannot be set, the user hears of. */
-void make_cgroup(const struct job *job)
+/* Something that was asked for cannot be: better no run than one under other conditions. */
+static bool refuse(const char *what, const char *value)
+{
+	char known[128] = "", *end;
+	int err = errno, fd = err == EINVAL ? open(what, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd >= 0 && strstr(what, "policy") ? read(fd, known, sizeof(known) - 1) : 0; /* lists what there is */
+
+	if (fd >= 0)
+		close(fd);
+	known[n > 0 ? n : 0] = 0;
+	end = strchr(known, '\n');
+	if (end)
+		*end = 0;
+	send_text(WIRE_ERROR, "cannot set %s to %s: %s%s%s", what, value, strerror(err), *known ? "; there are: " : "", known);
+	return false;
+}
+
+/* The program's own cgroup with the limits asked for. */
+bool make_cgroup(const struct job *job)
 {
 	if (!job->nr_cgroup)
-		return;
+		return true;
 	mount_try("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	write_small_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	make_dir(CGROUP);
@@ -180,12 +198,40 @@ void make_cgroup(const struct job *job)
 		*equals = 0;
 		snprintf(path, sizeof(path), CGROUP "/%.80s", job->cgroup[i]);
 		if (!write_small_file(path, equals + 1))
-			send_text(WIRE_NOTE, "cannot set %s to %s: %s", job->cgroup[i], equals + 1, strerror(errno));
+			return refuse(job->cgroup[i], equals + 1);
 	}
+	return true;
+}
+
+/* What became of it, as "FILE LINE" for each line: for the report. */
+void send_cgroup(const struct job *job)
+{
+	static const char *const files[] = {"memory.current", "memory.peak", "memory.high", "memory.max", "memory.swap.current",
+					    "memory.swap.max", "memory.zswap.current", "memory.events", "memory.swap.events",
+					    "memory.pressure", "memory.stat"};
+	char *text = NULL, line[256];
+	size_t len = 0;
+	FILE *to = job->nr_cgroup ? open_memstream(&text, &len) : NULL;
+
+	if (!to)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		FILE *from;
+
+		snprintf(line, sizeof(line), CGROUP "/%s", files[i]);
+		from = fopen(line, "re");
+		while (from && fgets(line, sizeof(line), from))
+			fprintf(to, "%s %s", files[i], line);
+		if (from)
+			fclose(from);
+	}
+	fclose(to);
+	send_message(WIRE_CGROUP, text, len);
+	free(text);
 }
 
 /* Settings of the kernel, last of all: some of them count from here. */
-void set_knobs(const struct job *job)
+bool set_knobs(const struct job *job)
 {
 	for (uint32_t i = 0; i < job->nr_knobs; i++) {
 		char *equals = strchr(job->knobs[i], '=');
@@ -194,8 +240,9 @@ void set_knobs(const struct job *job)
 			continue;
 		*equals = 0;
 		if (!write_small_file(job->knobs[i], equals + 1))
-			send_text(WIRE_NOTE, "cannot set %s to %s: %s", job->knobs[i], equals + 1, strerror(errno));
+			return refuse(job->knobs[i], equals + 1);
 	}
+	return true;
 }
 
 /* Its size, and the header that mkswap would write. */

@@ -42,7 +42,8 @@ enum wire_type {
 	WIRE_TIMELINE,	  /* text of /proc/ledger/timeline */
 	WIRE_AUDIT,	  /* text of /proc/ledger/audit or its like */
 	WIRE_MODULES,	  /* text of /proc/ledger/modules when the job's modules are unloaded */
-	WIRE_EVENTS,	  /* text of /proc/ledger/events: injected failures, pressure, OOM kills */
+	WIRE_EVENTS,	  /* text of /proc/ledger/events: injected failures, pressure, OOM kills, reclaim, swap areas */
+	WIRE_CGROUP,	  /* text: "FILE LINE" for each line of the files of the program's cgroup */
 	WIRE_HEAP,	  /* struct wire_heap, then a part of a file of --heap (user/heap/heap_file.h) */
 	WIRE_PROCESSES,	  /* text of /proc/ledger/processes */
 	WIRE_FILES,	  /* text of /proc/ledger/files */

@@ -3,15 +3,19 @@
  *
  * /proc/ledger/failures   allocations that fail, in our words (mm/fail.c); /sys/kernel/debug/fail*: in Linux's
  * /proc/ledger/pressure   memory taken away for a while (mm/pressure.c)
- * /proc/ledger/events     what happened: injected failures, windows of pressure, OOM kills with the score table. For the report
+ * /proc/ledger/events     what happened: injected failures, windows of pressure, OOM kills with the score table; what reclaim and each swap
+ *                         area did, and how long programs stood still for it. For the report
  */
 #include <abi/errno.h>
 #include <fs/procfs.h>
 #include <kernel/main.h>
+#include <kernel/psi.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/fail.h>
+#include <mm/page_alloc.h>
 #include <mm/pressure.h>
+#include <mm/swap.h>
 
 static int failures_show(struct text *out, void *arg)
 {
@@ -45,8 +49,26 @@ static const struct proc_file pressure_file = {
 	.path = "ledger/pressure", .mode = 0644, .show = pressure_show, .write = pressure_write,
 };
 
+/* "stall SOME FULL" in ns, "count NAME N" as /proc/vmstat has them. */
+static void reclaim_report_events(struct text *out)
+{
+	static const char *const names[] = {
+		"pgscan_kswapd", "pgscan_direct", "pgsteal_kswapd", "pgsteal_direct", "pgsteal_anon", "pgsteal_file", "workingset_refault_anon",
+		"workingset_refault_file", "pswpin", "pswpout", "zswpin", "zswpout", "pgmajfault", "slabs_scanned", "oom_kill",
+	};
+	struct psi_numbers psi;
+
+	psi_read(&psi);
+	text_printf(out, "stall %llu %llu\n", (unsigned long long)psi.total_ns[PSI_SOME], (unsigned long long)psi.total_ns[PSI_FULL]);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		text_printf(out, "count %s %lu\n", names[i], vmstat_event(names[i]));
+	text_printf(out, "count allocstall %lu\n", vm_event_read(ALLOCSTALL));
+}
+
 static int events_show(struct text *out, void *arg)
 {
+	reclaim_report_events(out);
+	swap_report_events(out);
 	return fail_report_events(out) ?: pressure_report(out) ?: oom_report_events(out);
 }
 

@@ -7,6 +7,7 @@
 #include <fs/procfs.h>
 #include <kernel/cpu.h>
 #include <kernel/main.h>
+#include <lib/string.h>
 #include <lib/text.h>
 #include <mm/filemap.h>
 #include <mm/ledger.h>
@@ -33,7 +34,7 @@ struct counter {
 static const struct counter node_counters[] = {
 	L("nr_inactive_anon", LRU_INACTIVE_ANON), L("nr_active_anon", LRU_ACTIVE_ANON), L("nr_inactive_file", LRU_INACTIVE_FILE),
 	L("nr_active_file", LRU_ACTIVE_FILE), L("nr_unevictable", LRU_UNEVICTABLE), S("nr_slab_reclaimable", NR_SLAB_RECLAIMABLE),
-	S("nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE), Z("workingset_refault_anon"), E("workingset_refault_file", WORKINGSET_REFAULT),
+	S("nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE), E("workingset_refault_anon", WORKINGSET_REFAULT_ANON), E("workingset_refault_file", WORKINGSET_REFAULT),
 	Z("workingset_activate_anon"), E("workingset_activate_file", WORKINGSET_REFAULT), Z("workingset_restore_anon"),
 	Z("workingset_restore_file"), S("nr_anon_pages", NR_ANON_MAPPED), S("nr_mapped", NR_FILE_MAPPED),
 	{ "nr_file_pages", FILE_PAGES, 0, 0 }, S("nr_dirty", NR_FILE_DIRTY), S("nr_writeback", NR_WRITEBACK), Z("nr_writeback_temp"),
@@ -92,6 +93,17 @@ static unsigned long value(const struct counter *c)
 	default:
 		return 0;
 	}
+}
+
+unsigned long vmstat_event(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
+		if (!strcmp(events[i].name, name))
+			return value(&events[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(node_counters); i++)
+		if (!strcmp(node_counters[i].name, name))
+			return value(&node_counters[i]);
+	return 0;
 }
 
 static void print(struct text *out, const struct counter *c, unsigned n)

@@ -59,6 +59,7 @@ struct task *proc_next_thread(int pid, int after_tid);
 void proc_task_owner(struct task *t, u32 *uid, u32 *gid);
 struct files *proc_task_files(struct task *t);			/* a reference, or NULL when it exited: for fd/ and fdinfo/ */
 
+unsigned long vmstat_event(const char *name);		/* one number of /proc/vmstat, by its name there */
 int oom_report_events(struct text *out);		/* kills so far, each with its table of scores */
 /* Time of all tasks so far in ns, tasks ever made, tasks now: for stat and loadavg. */
 void proc_totals(u64 *utime, u64 *stime, u64 *forks, unsigned *nr_tasks);

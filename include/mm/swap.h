@@ -64,6 +64,7 @@ unsigned swap_entry_uses(swp_entry_t e);		/* besides the swap cache's */
 unsigned long swap_total_pages(void);
 unsigned long swap_free_pages(void);
 int swaps_report(struct text *out);			/* the lines of /proc/swaps below its heading */
+void swap_report_events(struct text *out);		/* "area ..." for each, those that are gone too: /proc/ledger/events */
 void swap_totals(unsigned long *total, unsigned long *free_pages);
 
 extern int sysctl_swappiness, sysctl_page_cluster;

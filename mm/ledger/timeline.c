@@ -25,7 +25,7 @@
 
 #define SNAPSHOTS	512
 #define MIN_STEP	8L
-#define NR_KEPT_EVENTS	10
+#define NR_KEPT_EVENTS	12
 #define KEPT_CACHES	48
 
 /* What else is known of the moment of a snapshot, by the same place: events so far, and frames behind each slab cache. */
@@ -36,6 +36,7 @@ struct activity {
 static const struct { const char *name; enum vm_event event; } kept_events[NR_KEPT_EVENTS] = {
 	{ "pgfault", PGFAULT }, { "pgmajfault", PGMAJFAULT }, { "pgpgin", PGPGIN }, { "pgpgout", PGPGOUT }, { "pswpin", PSWPIN },
 	{ "pswpout", PSWPOUT }, { "pgscan", PGSCAN }, { "pgsteal", PGSTEAL }, { "allocstall", ALLOCSTALL }, { "oom_kill", OOM_KILL },
+	{ "workingset_refault_anon", WORKINGSET_REFAULT_ANON }, { "workingset_refault_file", WORKINGSET_REFAULT },
 };
 
 static struct activity *activities;	/* behind snaps, in one piece with them; the lists of holders.c behind these */
