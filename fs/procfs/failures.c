@@ -58,7 +58,7 @@ static void reclaim_report_events(struct text *out)
 	};
 	struct psi_numbers psi;
 
-	psi_read(&psi);
+	psi_read(&psi_system, &psi);
 	text_printf(out, "stall %llu %llu\n", (unsigned long long)psi.total_ns[PSI_SOME], (unsigned long long)psi.total_ns[PSI_FULL]);
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		text_printf(out, "count %s %lu\n", names[i], vmstat_event(names[i]));
