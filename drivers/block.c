@@ -19,6 +19,7 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <linux/fs.h>
+#include <mm/page_alloc.h>
 #include <mm/slab.h>
 #include <mm/uaccess.h>
 
@@ -109,6 +110,7 @@ int block_submit(struct block_io *io)
 		return -EIO;
 	b->nr_ios[io->write]++;
 	b->nr_sectors[io->write] += sectors;
+	vm_event_add(io->write ? PGPGOUT : PGPGIN, DIV_ROUND_UP(sectors, 2));		/* KiB */
 	return b->ops->submit(b, io);
 }
 

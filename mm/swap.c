@@ -387,7 +387,6 @@ int swap_area_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write
 	if (err)
 		a->errors += nr;
 	vm_event_add(write ? PSWPOUT : PSWPIN, nr);
-	vm_event_add(write ? PGPGOUT : PGPGIN, nr * (PAGE_SIZE / 1024));
 	return err;
 }
 

@@ -254,7 +254,6 @@ static void write_run(struct run *r)
 		if (e && !r->err)
 			r->err = e;
 	}
-	vm_event_add(PGPGOUT, r->nr * (PAGE_SIZE / 1024));
 	vm_event_add(PAGES_WRITTEN, r->nr);
 	for (unsigned i = 0; i < r->nr; i++) {
 		vm_stat_add(NR_WRITEBACK, -1);
@@ -310,7 +309,6 @@ int writeback_one_locked(struct page *p)
 	err = m->ops->write_page(m, p, bytes_inside(m, p));
 	if (err)
 		write_failed(m, p, err);
-	vm_event_add(PGPGOUT, PAGE_SIZE / 1024);
 	vm_event_add(PAGES_WRITTEN, 1);
 	vm_stat_add(NR_WRITEBACK, -1);
 	page_end_writeback(p);

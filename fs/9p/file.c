@@ -9,6 +9,7 @@
  */
 #include <abi/errno.h>
 #include <lib/string.h>
+#include <mm/page_alloc.h>
 #include <mm/slab.h>
 
 #include "p9.h"
@@ -235,6 +236,7 @@ static int p9_read_pages_op(struct address_space *m, struct page **pages, unsign
 			return -EIO;
 		want = got;		/* pages wholly past it stay not up to date */
 	}
+	vm_event_add(PGPGIN, DIV_ROUND_UP(got, 1024));
 	zero_from(pages, nr, got);
 	for (unsigned k = 0; k < nr; k++)
 		if (k * PAGE_SIZE < max(want, (size_t)1) || off + want >= (u64)m->size)
@@ -269,6 +271,7 @@ static int p9_write_pages_op(struct address_space *m, struct page **pages, unsig
 			return n ? n : -EIO;
 		done += n;
 	}
+	vm_event_add(PGPGOUT, DIV_ROUND_UP(done, 1024));
 	return 0;
 }
 
