@@ -54,4 +54,17 @@ unit-$(1): build/host/$(1)/unit
 endef
 $(foreach v,$(host_variants),$(eval $(call host_variant,$(v))))
 
-unit: $(host_variants:%=unit-%)
+# The module loader, fed with damaged modules: make fuzz-modules [FUZZ="-t 600"]; a short run is part of the unit tests. With clang's
+# libFuzzer: make fuzz-modules-libfuzzer, then build/fuzz-modules-lf FOLDER-OF-KO-FILES
+fuzz_module_sources := $(wildcard kernel/module/*.c) arch/x86/reloc.c lib/text.c lib/printf.c lib/strutil.c tests/fuzz/modules.c
+fuzz_module_flags = $(filter-out -DDEBUG,$(host_flags_asan)) $(filter-out -pthread,$(host_flags)) -Wno-unused-function -no-pie
+build/fuzz-modules: $(fuzz_module_sources) include/kernel/module.h include/mm/ledger.h
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOST_CC) $(fuzz_module_flags) -o $@ $(fuzz_module_sources)
+fuzz-modules-libfuzzer:
+	clang $(fuzz_module_flags) -DLIBFUZZER -fsanitize=fuzzer -o build/fuzz-modules-lf $(fuzz_module_sources)
+fuzz-modules: build/fuzz-modules modules
+	@build/fuzz-modules $(FUZZ) $(module_samples:%=$(B)/modules/%.ko)
+.PHONY: fuzz-modules fuzz-modules-libfuzzer
+
+unit: $(host_variants:%=unit-%) fuzz-modules

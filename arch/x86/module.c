@@ -1,5 +1,5 @@
 /*
- * module.c - memory and relocations for modules: within 2 GiB of the kernel's image, as its code model wants.
+ * module.c - memory for modules: within 2 GiB of the kernel's image, as its code model wants.
  */
 #include <abi/errno.h>
 #include <arch/cpu.h>
@@ -10,8 +10,6 @@
 #include <kernel/module.h>
 #include <lib/string.h>
 #include <mm/page_alloc.h>
-
-enum { R_X86_64_64 = 1, R_X86_64_PC32 = 2, R_X86_64_PLT32 = 4, R_X86_64_32 = 10, R_X86_64_32S = 11, R_X86_64_PC64 = 24 };
 
 #define MAX_AREAS	256
 
@@ -108,55 +106,6 @@ void module_part_protect(const struct module_part *p, enum module_part_kind kind
 	}
 	if (p->size)
 		tlb_flush_kernel(p->start, p->start + PAGE_ALIGN(p->size));
-}
-
-unsigned module_reloc_width(unsigned type)
-{
-	switch (type) {
-	case R_X86_64_64:
-	case R_X86_64_PC64:
-		return 8;
-	case R_X86_64_32:
-	case R_X86_64_32S:
-	case R_X86_64_PC32:
-	case R_X86_64_PLT32:
-		return 4;
-	default:
-		return 0;
-	}
-}
-
-bool module_reloc_is_relative(unsigned type)
-{
-	return type == R_X86_64_PC32 || type == R_X86_64_PLT32;
-}
-
-int module_relocate(unsigned type, void *place, u64 value, s64 addend)
-{
-	u64 v = value + (u64)addend;
-
-	if (type == R_X86_64_PC64 || type == R_X86_64_PC32 || type == R_X86_64_PLT32)
-		v -= (u64)place;
-	switch (type) {
-	case R_X86_64_64:
-	case R_X86_64_PC64:
-		memcpy(place, &v, 8);
-		return 0;
-	case R_X86_64_32:
-		if (v >> 32)
-			return -ENOEXEC;
-		break;
-	case R_X86_64_32S:
-	case R_X86_64_PC32:
-	case R_X86_64_PLT32:
-		if ((s64)v != (s32)v)
-			return -ENOEXEC;
-		break;
-	default:
-		return -ENOEXEC;
-	}
-	memcpy(place, &v, 4);
-	return 0;
 }
 
 void module_patch_user_access(s32 *sites, unsigned n)

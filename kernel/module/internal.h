@@ -10,4 +10,8 @@
 int module_build(struct module *m, const void *image, size_t len, unsigned flags) must_check;
 void module_report_end(struct module *m);	/* at unload: what it left behind, into the log; its books are closed */
 
+/* All relocations are done: do the tables point into the module? 0 or -ENOEXEC. */
+int module_check(const struct module *m, const s32 *smap_sites, unsigned n) must_check;
+bool module_sites_ok(const struct module *m);	/* afterwards they are sane, whatever was said */
+
 #endif

@@ -126,7 +126,7 @@ static int check_info(struct load *l)
 {
 	const char *magic = info_get(l, "vermagic"), *name = info_get(l, "name"), *version = info_get(l, "version");
 
-	if (!name || !*name || strlen(name) >= MODULE_NAME_LEN || strchr(name, '/'))
+	if (!name || !*name || strlen(name) >= MODULE_NAME_LEN || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return -ENOEXEC;
 	strscpy(l->m->name, name, sizeof(l->m->name));
 	for (char *p = l->m->name; *p; p++)
@@ -450,14 +450,20 @@ static int find_contents(struct load *l)
 	struct module *m = l->m;
 	unsigned n;
 	s32 *smap;
+	int err;
 
 	m->exports = section(l, "__ksymtab", sizeof(struct ksym), &m->nr_exports);
 	m->ex_table = section(l, "__ex_table", sizeof(struct ex_entry), &m->nr_ex);
 	m->params = section(l, "__param", sizeof(struct module_param), &m->nr_params);
 	smap = section(l, ".smap_sites", sizeof(s32), &n);
+	err = module_check(m, smap, n);
+	if (err)
+		return err;
 	module_patch_user_access(smap, n);
 	m->init = (int (*)(void))entry_point(l, "init_module");
 	m->exit = (void (*)(void))entry_point(l, "cleanup_module");
+	if (m->exit && !in_part(m, (vaddr_t)m->exit, PART_TEXT))
+		m->exit = NULL;			/* would be gone by then */
 	return 0;
 }
 
@@ -534,6 +540,8 @@ int module_build(struct module *m, const void *image, size_t len, unsigned flags
 		keep_symbols(&l);
 		for (unsigned k = 0; k < NR_PARTS; k++)
 			module_part_protect(&m->part[k], k);
+	} else {
+		(void)module_sites_ok(m);	/* half relocated, perhaps */
 	}
 	kfree(l.placed);
 	return err;
