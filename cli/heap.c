@@ -141,20 +141,37 @@ static void book(struct call_tree *t, int32_t at, const int64_t v[NR_COLUMNS])
 {
 	for (; at >= 0; at = t->nodes[at].parent)
 		for (int c = 0; c < NR_COLUMNS; c++)
-			t->nodes[at].v[c] += v[c];
+			t->nodes[at].v[c] = (int64_t)((uint64_t)t->nodes[at].v[c] + (uint64_t)v[c]);
 }
 
 static void stack_values(const struct heap_header *h, const struct heap_stack *s, int64_t v[NR_COLUMNS])
 {
 	bool changed = s->seen == h->peaks;
 
-	v[AT_PEAK] = (int64_t)(changed ? s->at_peak : s->live);
-	v[AT_PEAK_BLOCKS] = changed ? s->at_peak_blocks : s->live_blocks;
-	v[LEAKED] = (int64_t)s->live;
-	v[LEAKED_BLOCKS] = s->live_blocks;
 	v[TOTAL] = (int64_t)s->total;
 	v[TOTAL_BLOCKS] = (int64_t)s->total_blocks;
+	v[LEAKED] = (int64_t)(s->total - s->freed);
+	v[LEAKED_BLOCKS] = (int64_t)(s->total_blocks - s->freed_blocks);
+	v[AT_PEAK] = changed ? (int64_t)s->at_peak : v[LEAKED];
+	v[AT_PEAK_BLOCKS] = changed ? s->at_peak_blocks : v[LEAKED_BLOCKS];
 	v[TEMPORARY] = (int64_t)s->temporary;
+	v[LARGEST] = 0;
+}
+
+/* The same of all stacks of a process. */
+static void sum_up(const struct books *b, int64_t sum[NR_COLUMNS])
+{
+	const struct heap_stack *s = (const void *)b->stacks.data;
+	size_t n = count(&b->stacks, sizeof(*s), b->head.nr_stacks);
+
+	memset(sum, 0, NR_COLUMNS * sizeof(*sum));
+	for (size_t i = 0; i < n; i++) {
+		int64_t v[NR_COLUMNS];
+
+		stack_values(&b->head, &s[i], v);
+		for (int c = 0; c < NR_COLUMNS; c++)
+			sum[c] = (int64_t)((uint64_t)sum[c] + (uint64_t)v[c]);
+	}
 }
 
 static void name_of(const struct heap_header *h, char *out, size_t size)
@@ -206,11 +223,14 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-static json_t *process_json(const struct heap_header *h)
+static json_t *process_json(const struct books *b)
 {
+	const struct heap_header *h = &b->head;
 	json_t *j = json_object(), *name;
+	int64_t sum[NR_COLUMNS];
 	char text[80];
 
+	sum_up(b, sum);
 	name_of(h, text, sizeof(text));
 	name = json_string(text);
 	json_object_set_new(j, "name", name ? name : json_string("?"));
@@ -218,15 +238,15 @@ static json_t *process_json(const struct heap_header *h)
 	json_object_set_new(j, "parent", json_integer(h->parent));
 	json_object_set_new(j, "forked", json_boolean(h->forked));
 	json_object_set_new(j, "peak_bytes", number(h->peak));
-	json_object_set_new(j, "peak_blocks", number(h->peak_blocks));
+	json_object_set_new(j, "peak_blocks", json_integer(sum[AT_PEAK_BLOCKS]));
 	json_object_set_new(j, "peak_time_ns", number(h->peak_ns));
 	json_object_set_new(j, "start_time_ns", number(h->start_ns));
-	json_object_set_new(j, "leaked_bytes", number(h->live));
-	json_object_set_new(j, "leaked_blocks", number(h->live_blocks));
-	json_object_set_new(j, "total_bytes", number(h->total));
-	json_object_set_new(j, "total_blocks", number(h->total_blocks));
-	json_object_set_new(j, "frees", number(h->frees));
-	json_object_set_new(j, "temporary_blocks", number(h->temporary));
+	json_object_set_new(j, "leaked_bytes", json_integer(sum[LEAKED]));
+	json_object_set_new(j, "leaked_blocks", json_integer(sum[LEAKED_BLOCKS]));
+	json_object_set_new(j, "total_bytes", json_integer(sum[TOTAL]));
+	json_object_set_new(j, "total_blocks", json_integer(sum[TOTAL_BLOCKS]));
+	json_object_set_new(j, "frees", json_integer(sum[TOTAL_BLOCKS] - sum[LEAKED_BLOCKS]));
+	json_object_set_new(j, "temporary_blocks", json_integer(sum[TEMPORARY]));
 	if (h->lost)
 		json_object_set_new(j, "lost_stacks", number(h->lost));
 	if (h->broken)
@@ -289,18 +309,16 @@ json_t *heap_json(const struct options *o, json_t *frames)
 	}
 	call_tree_init(&t, columns, NR_COLUMNS);
 	for (size_t i = 0; i < nr_processes; i++) {
-		const struct heap_header *h = &processes[i].head;
-
-		if (h->magic != HEAP_MAGIC || !h->total_blocks)
+		if (processes[i].head.magic != HEAP_MAGIC || !processes[i].stacks.len)
 			continue;
 		read_books(o, &t, &processes[i], &processes[i] == most ? &nodes : NULL);
 		if (json_array_size(list) < 256)
-			json_array_append_new(list, process_json(h));
+			json_array_append_new(list, process_json(&processes[i]));
 	}
 	j = call_tree_json(&t, 2000, frames, &numbers);
 	json_object_set_new(j, "kind", json_string("heap"));
 	json_object_set_new(j, "processes", list);
-	json_object_set_new(j, "largest", process_json(&most->head));
+	json_object_set_new(j, "largest", process_json(most));
 	json_object_set_new(j, "timeline_columns", json_pack("[s, s, s, s]", "time_ns", "allocated_bytes", "live_bytes", "places"));
 	json_object_set_new(j, "timeline", timeline_json(most, nodes, numbers));
 	free(nodes);

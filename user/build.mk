@@ -29,7 +29,7 @@ $(B)/heap.so: $(heap_sources) user/heap/heap_file.h user/heap/walk.h
 	$(call say,USERCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(or $(HEAPCC),gcc) -std=gnu11 -D_GNU_SOURCE -O2 -g1 -Wall -Wextra -Werror -Wno-unused-parameter -fPIC -shared -s \
-	  -fvisibility=hidden -fomit-frame-pointer -ffixed-rbp -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc \
+	  -fvisibility=hidden -fomit-frame-pointer -ffixed-rbp -fno-plt -fno-tree-slp-vectorize -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc \
 	  -iquote . -o $@ $(heap_sources)
 
 -include $(agent_objects:.o=.d)

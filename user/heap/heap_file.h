@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define HEAP_MAGIC 0x3150414548524951ull /* "QIRHEAP1" */
+#define HEAP_MAGIC 0x3250414548524951ull /* "QIRHEAP2" */
 #define HEAP_DIR "/dev/quire"
 #define HEAP_LIBRARY HEAP_DIR "/heap.so"
 
@@ -21,6 +21,7 @@
 #define HEAP_TOP 32u
 #define HEAP_DEPTH 96u /* frames of a stack; what called those is not told */
 
+/* Sums over all stacks are not kept: a reader makes them. */
 struct heap_header {
 	uint64_t magic;
 	int32_t pid, parent;
@@ -30,23 +31,22 @@ struct heap_header {
 	uint32_t lost;	 /* stacks that found no room: booked under stack 0 */
 	uint32_t broken; /* blocks whose note at their end was overwritten: never seen to be freed */
 	uint64_t start_ns, peak_ns; /* CLOCK_MONOTONIC; the peak's to 1/256 of its bytes */
-	uint64_t live, peak;	    /* bytes asked for */
-	uint64_t live_blocks, peak_blocks;
-	uint64_t total, total_blocks, frees, temporary;
-	uint64_t peaks; /* how many maxima so far: see heap_stack.seen */
-	uint64_t snap_above, snap_below, least_step, lowest, highest;
+	uint64_t peak;		    /* bytes asked for */
+	uint32_t peaks;		    /* how many maxima so far: see heap_stack.seen */
+	uint32_t pad;
 	char name[64];
 };
 
 struct heap_stack {
-	uint64_t live, at_peak, total; /* bytes; at_peak holds if seen == header.peaks, else it is live */
-	uint64_t seen;
-	uint64_t total_blocks;
-	uint32_t live_blocks, at_peak_blocks;
+	uint64_t total, total_blocks; /* ever asked for; bytes live are total - freed */
+	uint64_t freed, freed_blocks;
+	uint64_t at_peak;   /* bytes; holds if seen == header.peaks, else it is what is live now */
 	uint64_t temporary; /* blocks freed with no allocation since their own */
-	uint32_t first, depth; /* its return addresses in pcs[], innermost first */
-	uint32_t epoch;
-	uint32_t hash;
+	uint32_t seen, at_peak_blocks;
+	uint32_t first; /* its return addresses in pcs[], innermost first */
+	uint8_t depth;
+	uint8_t hash;
+	uint16_t epoch;
 };
 
 struct heap_module {
