@@ -2,7 +2,9 @@
  * squeeze.c - what short memory does to programs; the same binary on Quire and on Linux. bench/squeeze runs it.
  *
  *	squeeze oom FILE        one process maps FILE and reads in it all the time while it takes anonymous memory, until it is killed:
- *	                        how long from 95 % of what it got, and from its last page, until the memory is back
+ *	                        how long from the first direct reclaim that failed, from 95 % of what it got, and from its last page, until the
+ *	                        memory is back. The first: Linux's trace events (the first mm_vmscan_direct_reclaim_end with nothing
+ *	                        reclaimed after which none succeeded), or what /proc/ledger/events says, which is the same moment
  *	squeeze stall FILE MB SECONDS   an idle process wakes each 20 ms and touches 1 MiB of its own and a file, while another thrashes in
  *	                        MB of memory: the longest delay, and the 99th percentile
  *	squeeze scan FILE HOT_KB ROUNDS  a hot set read again and again between scans of FILE, larger than memory: pages of the hot set read
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -91,8 +94,75 @@ static void hog(struct shared *s, const char *file)
 	}
 }
 
+#define TRACING "/tmp/tracing/"
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f) {
+		fputs(text, f);
+		fclose(f);
+	}
+}
+
+static void trace_start(void)
+{
+	mkdir("/tmp/tracing", 0755);
+	if (mount("t", "/tmp/tracing", "tracefs", 0, NULL) < 0)
+		return;
+	put(TRACING "trace_clock", "mono");
+	put(TRACING "events/vmscan/mm_vmscan_direct_reclaim_end/enable", "1");
+	put(TRACING "events/oom/mark_victim/enable", "1");
+}
+
+struct moments {
+	double failed, chosen;		/* first reclaim in vain, decision; CLOCK_MONOTONIC, 0: not known */
+};
+
+static void from_trace(struct moments *m)
+{
+	FILE *f = fopen(TRACING "trace", "r");
+	char line[512];
+	double at, failed = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *event = strstr(line, "mm_vmscan_direct_reclaim_end:"), *victim = strstr(line, "mark_victim:"), *dot;
+
+		if (!event && !victim)
+			continue;
+		for (dot = (event ? event : victim) - 2; dot > line && (dot[-1] == '.' || (dot[-1] >= '0' && dot[-1] <= '9')); dot--)
+			;			/* "TIME: event: ..." */
+		at = strtod(dot, NULL);
+		if (victim) {
+			*m = (struct moments){ failed, at };
+			break;
+		}
+		if (strstr(event, "nr_reclaimed=0"))
+			failed = failed ? failed : at;
+		else
+			failed = 0;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void from_ledger(struct moments *m)
+{
+	FILE *f = fopen("/proc/ledger/events", "r");
+	unsigned long long failed, chosen;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "oom %llu %llu", &failed, &chosen) == 2)
+			*m = (struct moments){ (double)failed / 1e9, (double)chosen / 1e9 };
+	if (f)
+		fclose(f);
+}
+
 static int oom(const char *file)
 {
+	struct moments m = { 0, 0 };
 	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct sysinfo si;
 	double end;
@@ -100,6 +170,7 @@ static int oom(const char *file)
 	unsigned long n;
 	int st;
 
+	trace_start();
 	mlockall(MCL_CURRENT);
 	pid = fork();
 	if (!pid)
@@ -110,7 +181,10 @@ static int oom(const char *file)
 		sysinfo(&si);
 	} while (si.freeram * si.mem_unit < s->pages * PG / 2 && end < s->at[s->pages - 1] + 60);
 	n = s->pages;
-	printf("oom: got %lu pages, from 95 %% of them %.3f s, from the last %.3f s, status %d\n", n, end - s->at[n * 95 / 100], end - s->at[n - 1], st);
+	from_trace(&m);
+	from_ledger(&m);
+	printf("oom: got %lu pages, from 95 %% of them %.3f s, from the last %.3f s, from the first failed reclaim %.4f s (chosen after %.4f s), status %d\n",
+	       n, end - s->at[n * 95 / 100], end - s->at[n - 1], m.failed ? end - m.failed : -1, m.failed ? m.chosen - m.failed : -1, st);
 	return 0;
 }
 

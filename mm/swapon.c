@@ -4,7 +4,8 @@
  * SWAPON      the header says how many pages, and which are bad; a file's place on its disk is looked up once.
  * SWAPOFF     no new slots; every address space and every shmem file takes its pages back; what is left is cached only.
  *             Repeated until nothing is used, since pages move while we look. What cannot be read is lost: a marker takes the
- *             entry's place, and the area goes all the same (as Linux since 6.0).
+ *             entry's place, and the area goes all the same (as Linux since 6.0). When the pages do not fit into memory, the one who asked
+ *             for it is killed before anybody else (TF_OOM_ORIGIN), and the area stays.
  */
 #include "swap_internal.h"
 
@@ -345,7 +346,9 @@ int swap_off(struct address_space *m)
 	if (!a)
 		return -EINVAL;
 	atomic_sub(&swap_total, (long)a->nr_pages);
+	current->flags |= TF_OOM_ORIGIN;
 	err = bring_back(a);
+	current->flags &= (u32)~TF_OOM_ORIGIN;
 	if (err) {
 		atomic_add(&swap_total, (long)a->nr_pages);
 		a->writable = true;

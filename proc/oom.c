@@ -66,6 +66,16 @@ static struct task *thread_with_mm(struct process *p)
 	return NULL;
 }
 
+static bool is_origin(struct process *p)
+{
+	struct task *t;
+
+	list_for_each(t, &p->threads, thread_link)
+		if (t->flags & TF_OOM_ORIGIN)
+			return true;
+	return false;
+}
+
 /* tasklist_lock held. 0: cannot be killed, or frees nothing. */
 static long badness_locked(struct process *p, unsigned long total_pages)
 {
@@ -77,6 +87,8 @@ static long badness_locked(struct process *p, unsigned long total_pages)
 	t = thread_with_mm(p);
 	if (!t)
 		return 0;
+	if (is_origin(p))
+		return LONG_MAX;
 	points = mm_pages(t->mm) + p->oom_score_adj * (long)total_pages / 1000;
 	return max(points, 1L);
 }

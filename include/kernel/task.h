@@ -64,6 +64,7 @@ enum task_flags {
 	TF_USED_FPU	= 128,
 	TF_SIGNALED	= 256,	/* killed by a signal */
 	TF_MCE		= 512,
+	TF_OOM_ORIGIN	= 1024,	/* does what takes all memory, as swapoff: it is killed before anybody else */
 };
 
 struct task {

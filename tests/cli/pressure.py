@@ -230,3 +230,20 @@ def test_pressure_misuse():
         r = t.quire('-q', option, value, '--', 'echo', 'ran')
         t.same((r.returncode, r.stdout), (125, b''), '%s %s' % (option, value))
         t.check(words in r.stderr.decode() and len(r.stderr.splitlines()) == 1, option, value, r.stderr)
+
+
+def test_pressure_swapoff_does_not_fit():
+    """swapoff of more than memory can take: the one who asks is killed, the program whose pages they are goes on, and the area too."""
+    script = '''
+python3 -S -c "
+import sys
+x = [b'%06d|' % i * (146 << 10) for i in range(90)]
+print('filled', flush=True); sys.stdin.readline()
+print(all(b == b'%06d|' % i * (146 << 10) for i, b in enumerate(x)))" < fifo > out &
+exec 3> fifo
+until grep -q filled out; do sleep 0.2; done
+swapoff /dev/vda; echo $?; grep -c vda /proc/swaps; echo >&3; wait; tail -1 out'''
+    r, j, _ = run('--audit', '--root', '-m', '64M', '--swap', '128M', '--', 'sh', '-c', 'cd /tmp; mkfifo fifo; ' + script)
+    t.same(r.stdout, b'137\n1\nTrue\n')
+    t.same([(k['name'], k['scope']) for k in j['trouble']['oom_kills']], [('swapoff', 'machine')], 'killed')
+    t.check(j['audit'].startswith('audit: ok'), j['audit'])
