@@ -95,19 +95,14 @@ static bool needs_copy(const struct vma *v)
 
 static int copy_entries(struct copy *c, struct vma *from)
 {
-	vaddr_t at = from->start, next;
+	vaddr_t at = from->start, stop;
 	pte_t *src, *dst;
 
-	while (at < from->end) {
-		at = pt_next_table(c->from, at, from->end, &src);
-		if (!src)
-			break;
-		next = pt_next(at, from->end, 2);
+	pt_for_each_table(c->from, src, at, from->end, stop) {
 		dst = pt_alloc_table(c->to, at);
 		if (!dst)
 			return -ENOMEM;
-		copy_table(c, src, dst, PT_INDEX(at, 1), PT_INDEX(next - PAGE_SIZE, 1) + 1);
-		at = next;
+		copy_table(c, src, dst, PT_INDEX(at, 1), PT_INDEX(stop - PAGE_SIZE, 1) + 1);
 	}
 	return 0;
 }

@@ -111,6 +111,19 @@ static always_inline spinlock_t *pt_lock_of(const pte_t *pte)
 }
 /* First address at or after addr whose level-1 table exists, below end; its table in *table. end when none. */
 vaddr_t pt_next_table(struct mm *mm, vaddr_t addr, vaddr_t end, pte_t **table);
+static inline pte_t *pt_table_from(struct mm *mm, vaddr_t *at, vaddr_t end, vaddr_t *stop)
+{
+	pte_t *table = NULL;
+
+	if (*at < end)
+		*at = pt_next_table(mm, *at, end, &table);
+	if (table)
+		*stop = pt_next(*at, end, 2);
+	return table;
+}
+/* The tables that exist in [at, end), in turn: `table` serves [at, stop). The body may lower `stop`. */
+#define pt_for_each_table(mm, table, at, end, stop) \
+	for (; ((table) = pt_table_from(mm, &(at), end, &(stop))); (at) = (stop))
 
 /* ---- tearing down: zap.c ---- */
 #define GATHER_MAX	126

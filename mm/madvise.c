@@ -50,21 +50,13 @@ static void free_lazily(struct vma *v, pte_t *table, vaddr_t start, vaddr_t end)
 
 static int advise_free(struct vma *v, vaddr_t start, vaddr_t end)
 {
-	vaddr_t from = start;
+	vaddr_t from = start, stop;
+	pte_t *table;
 
 	if (!vma_is_anon(v) || (v->flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)))
 		return -EINVAL;
-	while (start < end) {
-		pte_t *table;
-		vaddr_t next;
-
-		start = pt_next_table(v->mm, start, end, &table);
-		if (!table)
-			break;
-		next = pt_next(start, end, 2);
-		free_lazily(v, table, start, next);
-		start = next;
-	}
+	pt_for_each_table(v->mm, table, start, end, stop)
+		free_lazily(v, table, start, stop);
 	tlb_flush_range(v->mm, from, end);
 	return 0;
 }

@@ -50,19 +50,11 @@ static bool change_table(struct vma *v, pte_t *table, vaddr_t addr, vaddr_t end,
 static void change_range(struct vma *v, vaddr_t start, vaddr_t end)
 {
 	bool alone = mm_is_alone(v->mm), changed = false;
-	vaddr_t from = start;
+	vaddr_t from = start, stop;
+	pte_t *table;
 
-	while (start < end) {
-		pte_t *table;
-		vaddr_t next;
-
-		start = pt_next_table(v->mm, start, end, &table);
-		if (!table)
-			break;
-		next = pt_next(start, end, 2);
-		changed |= change_table(v, table, start, next, alone);
-		start = next;
-	}
+	pt_for_each_table(v->mm, table, start, end, stop)
+		changed |= change_table(v, table, start, stop, alone);
 	if (changed)
 		tlb_flush_range(v->mm, from, end);
 }

@@ -51,44 +51,31 @@ static void move_some(pte_t *from, pte_t *to, unsigned long n)
 /* Make the tables the entries will move into. */
 static int reserve_tables(struct remap *r)
 {
-	vaddr_t at = r->old, end = r->old + r->old_len;
+	vaddr_t at = r->old, end = r->old + r->old_len, stop;
 	pte_t *table;
 
-	while (at < end) {
-		vaddr_t next;
-
-		at = pt_next_table(r->mm, at, end, &table);
-		if (!table)
-			break;
-		next = pt_next(at, end, 2);
+	pt_for_each_table(r->mm, table, at, end, stop)
 		if (!pt_alloc_table(r->mm, at - r->old + r->fresh) ||
-		    !pt_alloc_table(r->mm, next - PAGE_SIZE - r->old + r->fresh))
+		    !pt_alloc_table(r->mm, stop - PAGE_SIZE - r->old + r->fresh))
 			return -ENOMEM;
-		at = next;
-	}
 	return 0;
 }
 
 static void move_entries(struct remap *r, struct anon_vma *av)
 {
 	struct address_space *m = r->v->mapping;
-	vaddr_t at = r->old, end = r->old + r->old_len;
+	vaddr_t at = r->old, end = r->old + r->old_len, stop;
 	pte_t *table;
 
 	if (m)
 		mutex_lock(&m->i_mmap_lock);
 	if (av)
 		rwsem_write_lock(&av->lock);
-	while (at < end) {
-		vaddr_t to = at - r->old + r->fresh, next;
+	pt_for_each_table(r->mm, table, at, end, stop) {
+		vaddr_t to = at - r->old + r->fresh;
 
-		at = pt_next_table(r->mm, at, end, &table);
-		if (!table)
-			break;
-		to = at - r->old + r->fresh;
-		next = min(pt_next(at, end, 2), at + (pt_next(to, ~0UL, 2) - to));
-		move_some(pt_offset(table, at, 1), pt_find(r->mm, to), (next - at) >> PAGE_SHIFT);
-		at = next;
+		stop = min(stop, at + (pt_next(to, ~0UL, 2) - to));
+		move_some(pt_offset(table, at, 1), pt_find(r->mm, to), (stop - at) >> PAGE_SHIFT);
 	}
 	tlb_flush_range(r->mm, r->old, end);
 	if (av)

@@ -117,18 +117,15 @@ void mlock_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 
 void munlock_pages(struct vma *v, vaddr_t start, vaddr_t end)
 {
-	while (start < end) {
-		pte_t *table, *pte;
-		vaddr_t next;
-		spinlock_t *ptl;
+	pte_t *table;
+	vaddr_t stop;
 
-		start = pt_next_table(v->mm, start, end, &table);
-		if (!table)
-			break;
-		next = pt_next(start, end, 2);
-		ptl = pt_lock_of(table);
+	pt_for_each_table(v->mm, table, start, end, stop) {
+		spinlock_t *ptl = pt_lock_of(table);
+		pte_t *pte = pt_offset(table, start, 1);
+
 		spin_lock(ptl);
-		for (pte = pt_offset(table, start, 1); start < next; start += PAGE_SIZE, pte++) {
+		for (; start < stop; start += PAGE_SIZE, pte++) {
 			pte_t e = pte_read(pte);
 
 			if (pte_present(e) && !pte_special(e))

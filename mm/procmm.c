@@ -69,19 +69,10 @@ static void report_header(struct vma *v, struct text *out)
 	text_putc(out, '\n');
 }
 
-int mm_report_maps(struct mm *mm, struct text *out)
-{
-	rwsem_read_lock(&mm->mmap_lock);
-	for (struct vma *v = vma_first(mm); v; v = vma_next(v))
-		report_header(v, out);
-	rwsem_read_unlock(&mm->mmap_lock);
-	return 0;
-}
-
 /* ---- smaps ---- */
 
 struct smaps {			/* bytes, but for the pss_* in 1/4096 */
-	u64	size, rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, swap, locked;
+	u64	size, rss, shared_clean, shared_dirty, private_clean, private_dirty, referenced, anonymous, lazy_free, swap, locked;
 	u64	pss, pss_dirty, pss_anon, pss_file, pss_shmem, swap_pss;
 };
 
@@ -97,6 +88,8 @@ static void smaps_page(struct smaps *s, const struct page *p, pte_t e, bool lock
 		s->pss_dirty += share;
 	if (page_is_anon(p)) {
 		s->anonymous += PAGE_SIZE;
+		if (!page_test(p, PG_SWAPBACKED) && !dirty)
+			s->lazy_free += PAGE_SIZE;
 		s->pss_anon += share;
 	} else if (page_test(p, PG_SWAPBACKED)) {
 		s->pss_shmem += share;
@@ -126,31 +119,20 @@ static void smaps_table(struct smaps *s, struct vma *v, pte_t *table, vaddr_t ad
 			smaps_page(s, pfn_to_page(pte_pfn(e)), e, v->flags & VM_LOCKED);
 		} else if (pte_swap(e) && swp_type(pte_to_swp(e)) < MAX_SWAPFILES) {
 			s->swap += PAGE_SIZE;
-			s->swap_pss += (u64)PAGE_SIZE << PSS_SHIFT;
+			s->swap_pss += ((u64)PAGE_SIZE << PSS_SHIFT) / max(swap_entry_uses(pte_to_swp(e)), 1u);
 		}
 	}
 	spin_unlock(ptl);
 }
 
-/* The first page table of v from *at on, where it begins and where it ends; NULL: no more. */
-static pte_t *area_table(struct vma *v, vaddr_t *at, vaddr_t *end)
-{
-	pte_t *table = NULL;
-
-	if (*at < v->end)
-		*at = pt_next_table(v->mm, *at, v->end, &table);
-	if (table)
-		*end = pt_next(*at, v->end, 2);
-	return table;
-}
-
 static void smaps_area(struct smaps *s, struct vma *v)
 {
+	vaddr_t at = v->start, stop;
 	pte_t *table;
 
 	s->size += v->end - v->start;
-	for (vaddr_t at = v->start, end; (table = area_table(v, &at, &end)); at = end)
-		smaps_table(s, v, table, at, end);
+	pt_for_each_table(v->mm, table, at, v->end, stop)
+		smaps_table(s, v, table, at, stop);
 }
 
 /* What smaps_table() counts, but for the few sums that a process's record keeps: it is made while the program waits. */
@@ -189,10 +171,11 @@ void mm_for_each_area(struct mm *mm, void (*fn)(void *arg, struct vma *v, const 
 {
 	for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
 		struct mm_area_sum sum = { 0 };
+		vaddr_t at = v->start, stop;
 		pte_t *table;
 
-		for (vaddr_t at = v->start, end; (table = area_table(v, &at, &end)); at = end)
-			sum_table(&sum, table, at, end);
+		pt_for_each_table(mm, table, at, v->end, stop)
+			sum_table(&sum, table, at, stop);
 		sum.pss >>= PSS_SHIFT;
 		fn(arg, v, v->file && !(v->ops && v->ops->name) ? NULL : area_name(v), &sum);
 	}
@@ -219,8 +202,8 @@ static void smaps_body(struct text *out, const struct smaps *s, bool rollup)
 	kb_line(out, "Private_Dirty:", s->private_dirty);
 	kb_line(out, "Referenced:", s->referenced);
 	kb_line(out, "Anonymous:", s->anonymous);
-	/* No lazily freed and no huge pages exist here: true zeroes. */
-	kb_line(out, "LazyFree:", 0);
+	kb_line(out, "LazyFree:", s->lazy_free);
+	/* No huge pages exist here: true zeroes. */
 	kb_line(out, "AnonHugePages:", 0);
 	kb_line(out, "ShmemPmdMapped:", 0);
 	kb_line(out, "FilePmdMapped:", 0);
@@ -266,27 +249,42 @@ static void report_rollup(struct mm *mm, struct text *out)
 	smaps_body(out, &s, true);
 }
 
-int mm_report_smaps(struct mm *mm, struct text *out, bool rollup)
+int mm_report_rollup(struct mm *mm, struct text *out)
 {
 	rwsem_read_lock(&mm->mmap_lock);
-	if (rollup) {
-		report_rollup(mm, out);
-	} else {
-		for (struct vma *v = vma_first(mm); v; v = vma_next(v)) {
-			struct smaps s = { 0 };
-
-			smaps_area(&s, v);
-			report_header(v, out);
-			kb_line(out, "Size:", s.size);
-			kb_line(out, "KernelPageSize:", PAGE_SIZE);
-			kb_line(out, "MMUPageSize:", PAGE_SIZE);
-			smaps_body(out, &s, false);
-			text_puts(out, "THPeligible:    0\n");
-			report_vm_flags(v, out);
-		}
-	}
+	report_rollup(mm, out);
 	rwsem_read_unlock(&mm->mmap_lock);
 	return 0;
+}
+
+static void report_smaps(struct vma *v, struct text *out)
+{
+	struct smaps s = { 0 };
+
+	smaps_area(&s, v);
+	report_header(v, out);
+	kb_line(out, "Size:", s.size);
+	kb_line(out, "KernelPageSize:", PAGE_SIZE);
+	kb_line(out, "MMUPageSize:", PAGE_SIZE);
+	smaps_body(out, &s, false);
+	text_puts(out, "THPeligible:    0\n");
+	report_vm_flags(v, out);
+}
+
+vaddr_t mm_report_areas(struct mm *mm, struct text *out, vaddr_t from, size_t enough, bool smaps)
+{
+	struct vma *v;
+
+	rwsem_read_lock(&mm->mmap_lock);
+	for (v = vma_find(mm, from); v && out->len < enough && !out->cut; v = vma_next(v)) {
+		if (smaps)
+			report_smaps(v, out);
+		else
+			report_header(v, out);
+		from = v->end;
+	}
+	rwsem_read_unlock(&mm->mmap_lock);
+	return v ? from : MM_NO_MORE_AREAS;
 }
 
 /* ---- pagemap ---- */
@@ -387,20 +385,12 @@ static bool clear_young_table(struct vma *v, pte_t *table, vaddr_t addr, vaddr_t
 
 static void clear_young(struct vma *v)
 {
-	vaddr_t at = v->start;
+	vaddr_t at = v->start, stop;
 	bool changed = false;
+	pte_t *table;
 
-	while (at < v->end) {
-		pte_t *table;
-		vaddr_t next;
-
-		at = pt_next_table(v->mm, at, v->end, &table);
-		if (!table)
-			break;
-		next = pt_next(at, v->end, 2);
-		changed |= clear_young_table(v, table, at, next);
-		at = next;
-	}
+	pt_for_each_table(v->mm, table, at, v->end, stop)
+		changed |= clear_young_table(v, table, at, stop);
 	if (changed)
 		tlb_flush_range(v->mm, v->start, v->end);
 }
@@ -423,23 +413,15 @@ static void clear_soft_dirty_table(pte_t *table, vaddr_t addr, vaddr_t end)
 
 static void clear_soft_dirty(struct vma *v)
 {
-	vaddr_t at = v->start;
+	vaddr_t at = v->start, stop;
+	pte_t *table;
 
 	if (v->flags & VM_PFNMAP)
 		return;
 	v->flags |= VM_SOFTCLEAN;
 	vma_set_prot(v);
-	while (at < v->end) {
-		pte_t *table;
-		vaddr_t next;
-
-		at = pt_next_table(v->mm, at, v->end, &table);
-		if (!table)
-			break;
-		next = pt_next(at, v->end, 2);
-		clear_soft_dirty_table(table, at, next);
-		at = next;
-	}
+	pt_for_each_table(v->mm, table, at, v->end, stop)
+		clear_soft_dirty_table(table, at, stop);
 	tlb_flush_range(v->mm, v->start, v->end);
 }
 

@@ -233,17 +233,11 @@ static void zap_table(struct gather *g, pte_t *table, vaddr_t addr, vaddr_t end,
  */
 void zap_range(struct gather *g, vaddr_t start, vaddr_t end, unsigned flags)
 {
-	while (start < end) {
-		pte_t *table;
-		vaddr_t next;
+	pte_t *table;
+	vaddr_t stop;
 
-		start = pt_next_table(g->mm, start, end, &table);
-		if (!table)
-			break;
-		next = pt_next(start, end, 2);
-		zap_table(g, table, start, next, flags);
-		start = next;
-	}
+	pt_for_each_table(g->mm, table, start, end, stop)
+		zap_table(g, table, start, stop, flags);
 }
 
 void zap_vma_range(struct vma *v, vaddr_t start, vaddr_t end)

@@ -15,7 +15,7 @@
 #include <mm/slab.h>
 #include <proc/process.h>
 
-static int with_mm(struct text *out, struct task *t, int (*report)(struct mm *, struct text *))
+static int show_smaps_rollup(struct text *out, struct task *t)
 {
 	struct mm *mm;
 	int err;
@@ -25,34 +25,9 @@ static int with_mm(struct text *out, struct task *t, int (*report)(struct mm *, 
 	mm = task_get_mm(t);
 	if (!mm)
 		return 0;
-	err = report(mm, out);
+	err = mm_report_rollup(mm, out);
 	mm_put(mm);
 	return err;
-}
-
-static int report_smaps(struct mm *mm, struct text *out)
-{
-	return mm_report_smaps(mm, out, false);
-}
-
-static int report_rollup(struct mm *mm, struct text *out)
-{
-	return mm_report_smaps(mm, out, true);
-}
-
-static int show_maps(struct text *out, struct task *t)
-{
-	return with_mm(out, t, mm_report_maps);
-}
-
-static int show_smaps(struct text *out, struct task *t)
-{
-	return with_mm(out, t, report_smaps);
-}
-
-static int show_smaps_rollup(struct text *out, struct task *t)
-{
-	return with_mm(out, t, report_rollup);
 }
 
 static ssize_t write_clear_refs(const char *buf, size_t n, struct task *t)
@@ -75,20 +50,27 @@ static ssize_t write_clear_refs(const char *buf, size_t n, struct task *t)
 
 /* ---- files that hold on to the address space ---- */
 
+/* Of the task in f->priv; NULL when it has none any more. */
+static int hold_mm(struct file *f, struct mm **out)
+{
+	if (task_may_access(f->priv))
+		return -EACCES;
+	*out = task_get_mm(f->priv);
+	if (*out) {
+		mm_grab(*out);	/* the struct, not the pages: an open mem file must not keep a dead program's memory */
+		mm_put(*out);
+	}
+	return 0;
+}
+
 static int mem_open(struct inode *i, struct file *f)
 {
-	struct task *t = f->priv;
-	int err = task_may_access(t);
 	struct mm *mm;
+	int err = hold_mm(f, &mm);
 
 	if (err)
-		return -EACCES;
-	mm = task_get_mm(t);
-	if (mm) {
-		mm_grab(mm);	/* the struct, not the pages: an open mem file must not keep a dead program's memory */
-		mm_put(mm);
-	}
-	task_put(t);
+		return err;
+	task_put(f->priv);
 	f->priv = mm;
 	return 0;
 }
@@ -174,6 +156,113 @@ static ssize_t pagemap_read(struct file *f, struct io_iter *to, loff_t *pos)
 	return n;
 }
 
+/* ---- maps, smaps: printed area by area, as far as somebody reads ---- */
+
+#define PIECE_MOST	KIB(256)
+
+struct areas_file {
+	struct mm	*mm;		/* may be NULL */
+	bool		smaps;
+	struct mutex	lock;
+	struct text	text;		/* a piece of the file ... */
+	loff_t		at;		/* ... from here on */
+	vaddr_t		next;		/* what follows it */
+};
+
+static int areas_open(struct inode *i, struct file *f, bool smaps)
+{
+	struct areas_file *a = kzalloc(sizeof(*a), GFP_KERNEL);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	err = hold_mm(f, &a->mm);
+	if (err) {
+		kfree(a);
+		return err;
+	}
+	a->smaps = smaps;
+	mutex_init(&a->lock, "proc-areas", LOCK_PROCESS);
+	text_init(&a->text, &text_kernel_ops);
+	task_put(f->priv);
+	f->priv = a;
+	return 0;
+}
+
+static int maps_open(struct inode *i, struct file *f)
+{
+	return areas_open(i, f, false);
+}
+
+static int smaps_open(struct inode *i, struct file *f)
+{
+	return areas_open(i, f, true);
+}
+
+static void areas_release(struct file *f)
+{
+	struct areas_file *a = f->priv;
+
+	text_free(&a->text);
+	if (a->mm)
+		mm_drop(a->mm);
+	kfree(a);
+}
+
+/* The next piece instead of this one: 1, 0 at the end, -ENOMEM. */
+static int next_piece(struct areas_file *a, size_t wanted)
+{
+	a->at += (loff_t)a->text.len;
+	a->text.len = 0;
+	if (a->next == MM_NO_MORE_AREAS || !a->mm || !mm_try_get(a->mm))
+		return 0;
+	a->next = mm_report_areas(a->mm, &a->text, a->next, min(max(wanted, PAGE_SIZE), (size_t)PIECE_MOST), a->smaps);
+	mm_put(a->mm);
+	return a->text.cut ? -ENOMEM : a->text.len != 0;
+}
+
+static ssize_t areas_read(struct file *f, struct io_iter *to, loff_t *pos)
+{
+	struct areas_file *a = f->priv;
+	size_t done = 0;
+	int more = 1;
+
+	mutex_lock(&a->lock);
+	if (*pos < a->at || !*pos) {		/* from the beginning, as it is now */
+		a->at = 0;
+		a->text.len = 0;
+		a->text.cut = false;
+		a->next = 0;
+	}
+	while (to->left && more > 0) {
+		size_t off = (size_t)(*pos - a->at), n, put;
+
+		if (off >= a->text.len) {
+			more = next_piece(a, to->left);
+			continue;
+		}
+		n = min(a->text.len - off, to->left);
+		put = io_iter_put(to, a->text.buf + off, n);
+		done += put;
+		*pos += put;
+		if (put < n)
+			more = -EFAULT;
+	}
+	mutex_unlock(&a->lock);
+	return done || more >= 0 ? (ssize_t)done : more;
+}
+
+static loff_t areas_llseek(struct file *f, loff_t off, int whence)
+{
+	return whence == SEEK_SET && off < 0 ? -EINVAL : mem_llseek(f, off, whence);
+}
+
+static const struct file_ops maps_ops = {
+	.open = maps_open, .release = areas_release, .read = areas_read, .llseek = areas_llseek,
+};
+static const struct file_ops smaps_ops = {
+	.open = smaps_open, .release = areas_release, .read = areas_read, .llseek = areas_llseek,
+};
 static const struct file_ops mem_ops = {
 	.open = mem_open, .release = mem_release, .read = mem_read, .write = mem_write, .llseek = mem_llseek,
 };
@@ -182,8 +271,8 @@ static const struct file_ops pagemap_ops = {
 };
 
 static const struct proc_pid_file mem_files[] = {
-	{ "maps", 0444, true, show_maps },
-	{ "smaps", 0444, true, show_smaps },
+	{ "maps", 0444, true, .ops = &maps_ops },
+	{ "smaps", 0444, true, .ops = &smaps_ops },
 	{ "smaps_rollup", 0444, true, show_smaps_rollup },
 	{ "clear_refs", 0200, true, NULL, write_clear_refs },
 	{ "mem", 0600, true, .ops = &mem_ops },

@@ -246,8 +246,13 @@ static inline int must_check mm_write_lock_killable(struct mm *mm)
 
 /* Accounting and reports for proc/ and fs/. */
 unsigned long mm_rss(const struct mm *mm);		/* pages */
-int mm_report_maps(struct mm *mm, struct text *out);		/* /proc/PID/maps */
-int mm_report_smaps(struct mm *mm, struct text *out, bool rollup);
+/*
+ * /proc/PID/maps and smaps: the areas that end above `from`, until `enough` bytes are in `out`. Returns where to go on. Areas may come
+ * and go between two calls, as on Linux: each is whole, in order, and never twice.
+ */
+#define MM_NO_MORE_AREAS (~(vaddr_t)0)
+vaddr_t mm_report_areas(struct mm *mm, struct text *out, vaddr_t from, size_t enough, bool smaps);
+int mm_report_rollup(struct mm *mm, struct text *out);
 /* What is resident of each area, bytes; name is NULL for files and plain anonymous memory. mmap_lock held. */
 struct mm_area_sum { u64 rss, pss, uss, anonymous, swap; };
 void mm_for_each_area(struct mm *mm, void (*fn)(void *arg, struct vma *v, const char *name, const struct mm_area_sum *s), void *arg);

@@ -66,7 +66,7 @@ static void differ(const char *what, unsigned long page, long is, long want)
 	struct text out;
 
 	text_init_fixed(&out, buf, sizeof(buf));
-	(void)mm_report_maps(procs[at].mm, &out);
+	(void)mm_report_areas(procs[at].mm, &out, 0, sizeof(buf), false);
 	for (unsigned i = 0; i < PAGES; i++)
 		text_printf(&out, "%s%u:%u/%u", i % 8 ? " " : "\n", i, procs[at].page[i].kind, procs[at].page[i].prot);
 	pr_err("%s\n", text_str(&out));

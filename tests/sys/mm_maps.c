@@ -152,3 +152,55 @@ TEST(other_process)
 	waitpid(pid, NULL, 0);
 	CHECK(!t_get(path));
 }
+
+/* A file of many areas, read in small pieces, at once, and from the middle: the same bytes. */
+TEST(many_areas)
+{
+	static char whole[1 << 20], pieces[1 << 20], part[5000];
+	static const char *const files[] = { "/proc/self/maps", "/proc/self/smaps" };
+	char *p = t_anon(1200);
+
+	for (int i = 0; i < 1200; i += 2)
+		CHECK(mprotect(p + i * PG, PG, PROT_READ) == 0);
+	for (int k = 0; k < 2; k++) {
+		int fd = open(files[k], O_RDONLY);
+		size_t len = 0, n = 0, lines = 0;
+		ssize_t r;
+
+		REQUIRE(fd >= 0);
+		while (len < sizeof(whole) && (r = read(fd, whole + len, sizeof(whole) - len)) > 0)
+			len += r;
+		EXPECT_EQ(lseek(fd, 0, SEEK_SET), 0);
+		while (n < sizeof(pieces) && (r = read(fd, pieces + n, 333)) > 0)
+			n += r;
+		EXPECT_EQ(n, len);
+		if (k == 0)		/* the numbers in smaps move while we read */
+			CHECK(!memcmp(whole, pieces, len));
+		for (size_t i = 0; i < len; i++)
+			lines += whole[i] == '\n';
+		CHECK(lines > 1200u * (k ? 20 : 1));
+		if (k == 0) {
+			EXPECT_EQ(pread(fd, part, 100, 50000), 100);
+			CHECK(!memcmp(part, whole + 50000, 100));
+			EXPECT_EQ(pread(fd, part, 100, 20), 100);
+			CHECK(!memcmp(part, whole + 20, 100));
+		}
+		EXPECT_EQ(pread(fd, part, 100, 1 << 24), 0);
+		close(fd);
+	}
+}
+
+TEST(lazily_freed)
+{
+	char *p = t_anon(256);
+
+	if (t_proc("/proc/self/smaps_rollup", "LazyFree") < 0)
+		SKIP("no smaps_rollup");
+	memset(p, 1, 256 * PG);
+	EXPECT_EQ(t_proc("/proc/self/smaps_rollup", "LazyFree"), 0);
+	CHECK(madvise(p, 256 * PG, MADV_FREE) == 0);
+	CHECK(t_proc("/proc/self/smaps_rollup", "LazyFree") > 512);	/* Linux moves pages in batches */
+	memset(p, 2, 256 * PG);
+	CHECK(t_proc("/proc/self/smaps_rollup", "LazyFree") < 128);
+	munmap(p, 256 * PG);
+}
