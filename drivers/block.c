@@ -338,7 +338,7 @@ static int blk_open(struct inode *i, struct file *f)
 		return -ENXIO;
 	if ((f->mode & FMODE_WRITE) && b->read_only)
 		return -EACCES;
-	if ((f->flags & O_EXCL) && READ_ONCE(b->holder) != f) {	/* mkswap, fsck: not while somebody uses it */
+	if (f->flags & O_EXCL) {		/* mkswap, fsck: not while somebody uses it */
 		int err = block_claim(b, f);
 
 		if (err)

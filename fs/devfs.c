@@ -33,7 +33,8 @@ static struct device_node *find_locked(u32 rdev, bool block)
 	return NULL;
 }
 
-int chrdev_open(struct inode *i, struct file *f)
+/* The device behind a node: its operations in f, and opened. */
+int device_open(struct inode *i, struct file *f)
 {
 	struct device_node *n;
 	struct module *owner = NULL;

@@ -114,6 +114,7 @@ static void undo_open(struct file *f)
 int file_open_inode(struct file *f, const struct path *p)
 {
 	struct inode *i = p->dentry->inode;
+	bool device = !i->fops && (S_ISCHR(i->mode) || S_ISBLK(i->mode));
 	int err = 0;
 
 	f->path = *p;
@@ -138,14 +139,11 @@ int file_open_inode(struct file *f, const struct path *p)
 	f->ra.max_pages = 32;
 	if (S_ISFIFO(i->mode))
 		f->ops = &fifo_ops;
-	else if (!i->fops && (S_ISCHR(i->mode) || S_ISBLK(i->mode)))
-		err = chrdev_open(i, f);
-	else if (!i->fops)
-		f->ops = &no_open_fops;
-	else
+	else if (i->fops)
 		f->ops = i->fops;
-	if (!err && f->ops->open && !(S_ISCHR(i->mode) && !i->fops))
-		err = f->ops->open(i, f);
+	else if (!device)
+		f->ops = &no_open_fops;
+	err = device ? device_open(i, f) : f->ops->open ? f->ops->open(i, f) : 0;
 	if (err)
 		goto fail;
 	if (f->ops->llseek)

@@ -184,7 +184,7 @@ int may_open(const struct path *p, u32 flags);
 int do_truncate(const struct path *p, loff_t size, struct file *f);
 int do_fallocate(struct file *f, int mode, loff_t off, loff_t len);
 int inode_remove_privs(struct inode *i);
-int chrdev_open(struct inode *i, struct file *f);
+int device_open(struct inode *i, struct file *f);
 extern atomic_t nr_open_files;
 
 /* ---- locks.c ---- */

@@ -138,23 +138,14 @@ bool sb_is_written(struct super_block *sb)
 	return busy;
 }
 
+static void sync_one(struct super_block *sb, void *wait)
+{
+	if (sb->ops && sb->ops->sync)
+		sb->ops->sync(sb, *(bool *)wait);
+}
+
 /* sync(2): the file systems' own state; the page cache has been written by the caller. */
 void sb_sync_all(bool wait)
 {
-	struct super_block *sb, *prev = NULL;
-
-	spin_lock(&sbs_lock);
-	list_for_each(sb, &sbs, link) {
-		if (!sb->ops || !sb->ops->sync || !atomic_inc_not_zero(&sb->refs))
-			continue;
-		spin_unlock(&sbs_lock);
-		sb->ops->sync(sb, wait);
-		if (prev)
-			sb_put(prev);
-		prev = sb;
-		spin_lock(&sbs_lock);
-	}
-	spin_unlock(&sbs_lock);
-	if (prev)
-		sb_put(prev);
+	sb_for_each(sync_one, &wait);
 }

@@ -86,18 +86,24 @@ static int sysctl_show(struct text *out, void *arg)
 	return 0;
 }
 
+int sysctl_parse(const char *buf, bool *negative, u64 *v)
+{
+	const char *end;
+
+	while (*buf == ' ' || *buf == '\t')
+		buf++;
+	*negative = *buf == '-';
+	*v = str_to_u64(buf + *negative, &end, 0);
+	return end == buf + *negative || (*end && *end != '\n' && *end != ' ' && *end != '\t') ? -EINVAL : 0;
+}
+
 static ssize_t sysctl_write(const char *buf, size_t n, void *arg)
 {
 	struct sysctl *s = arg;
 	bool negative;
-	const char *end;
 	u64 v;
 
-	while (*buf == ' ' || *buf == '\t')
-		buf++;
-	negative = *buf == '-';
-	v = str_to_u64(buf + negative, &end, 0);
-	if (end == buf + negative || (*end && *end != '\n' && *end != ' ' && *end != '\t'))
+	if (sysctl_parse(buf, &negative, &v))
 		return -EINVAL;
 	if (!s->is_int) {
 		if (negative)

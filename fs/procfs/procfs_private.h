@@ -34,6 +34,8 @@ int pnode_inode(struct super_block *sb, struct pnode *n, struct inode **out) mus
 /* A file_system_type's mount operation for a tree of pnodes: a new super block with it as the root. 0 or -ENOMEM. */
 int pnode_mount(struct file_system_type *t, const struct super_ops *ops, u32 magic, struct pnode *tree, u32 flags, struct super_block **out) must_check;
 int pnode_lookup(struct inode *dir, struct dentry *d);
+/* A number with its sign; behind it the end, a line end or a blank. 0 or -EINVAL. */
+int sysctl_parse(const char *buf, bool *negative, u64 *v);
 int pseudo_setattr(struct inode *i, const struct iattr *a);
 /* "." ".." and the node's children from ctx->pos; *full: the caller's buffer is. Positions below PNODE_POS_END. */
 #define PNODE_POS_END 0x10000

@@ -5,7 +5,6 @@
  * (Documentation/admin-guide/sysctl/vm.rst). A knob that would change nothing here is not there.
  */
 #include <abi/errno.h>
-#include <fs/procfs.h>
 #include <kernel/main.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -14,6 +13,8 @@
 #include <mm/reclaim.h>
 #include <mm/reclaim_policy.h>
 #include <mm/swap.h>
+
+#include "procfs_private.h"
 
 struct knob {
 	const char	*path;
@@ -117,18 +118,6 @@ static int knob_show(struct text *out, void *arg)
 	return 0;
 }
 
-/* A number with its sign; what follows must be the end, a line end or a blank. */
-static int parse(const char *buf, bool *negative, u64 *v)
-{
-	const char *end;
-
-	while (*buf == ' ' || *buf == '\t')
-		buf++;
-	*negative = *buf == '-';
-	*v = str_to_u64(buf + *negative, &end, 0);
-	return end == buf + *negative || (*end && *end != '\n' && *end != ' ' && *end != '\t') ? -EINVAL : 0;
-}
-
 static ssize_t knob_write(const char *buf, size_t n, void *arg)
 {
 	const struct knob *k = arg;
@@ -136,7 +125,7 @@ static ssize_t knob_write(const char *buf, size_t n, void *arg)
 	int err;
 	u64 v;
 
-	if (parse(buf, &negative, &v) || (negative && (!k->number || v)))
+	if (sysctl_parse(buf, &negative, &v) || (negative && (!k->number || v)))
 		return -EINVAL;
 	if (v > S64_MAX || (k->hi && ((long)v < k->lo || (long)v > k->hi)))
 		return -EINVAL;

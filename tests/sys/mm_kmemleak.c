@@ -7,33 +7,6 @@
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
 #define LEAK "/sys/kernel/debug/leak"
 
-static int put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY), n, err;
-
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	err = errno;
-	close(fd);
-	errno = err;
-	return n == (int)strlen(text) ? 0 : -1;
-}
-
-static char *get(const char *file)
-{
-	static char buf[1 << 20];
-	int fd = open(file, O_RDONLY), n, len = 0;
-
-	if (fd < 0)
-		return NULL;
-	while ((n = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
-		len += n;
-	close(fd);
-	buf[len] = 0;
-	return buf;
-}
-
 static int count(const char *text, const char *what)
 {
 	int n = 0;
@@ -67,12 +40,12 @@ TEST(nothing_is_lost)
 	if (access(KMEMLEAK, W_OK))
 		SKIP("no kmemleak");
 	churn();
-	CHECK(put(KMEMLEAK, "clear") == 0);
-	CHECK(put(KMEMLEAK, "scan\n") == 0);
-	CHECK(put(KMEMLEAK, "scan") == 0);
-	s = get(KMEMLEAK);
+	CHECK(t_write(KMEMLEAK, 0, "clear") == 0);
+	CHECK(t_write(KMEMLEAK, 0, "scan\n") == 0);
+	CHECK(t_write(KMEMLEAK, 0, "scan") == 0);
+	s = t_get(KMEMLEAK);
 	CHECK(s && !*s);
-	CHECK(put(KMEMLEAK, "no such command") == -1 && errno == EINVAL);
+	CHECK(t_write(KMEMLEAK, 0, "no such command") == -1 && errno == EINVAL);
 }
 
 /* Scans until so many are named: a word that was left in some stack may hide one of them for a while. */
@@ -82,7 +55,7 @@ static char *scan_until(int leaks)
 
 	for (int i = 0; i < 100; i++) {
 		churn();
-		if (put(KMEMLEAK, "scan") || !(s = get(KMEMLEAK)) || count(s, "unreferenced object") >= leaks)
+		if (t_write(KMEMLEAK, 0, "scan") || !(s = t_get(KMEMLEAK)) || count(s, "unreferenced object") >= leaks)
 			break;
 		usleep(20000);
 	}
@@ -114,12 +87,12 @@ TEST(planted)
 
 	if (access(LEAK, W_OK))
 		SKIP("not a debug kernel of Quire");
-	CHECK(put(KMEMLEAK, "scan") == 0);
-	CHECK(put(KMEMLEAK, "clear") == 0);
+	CHECK(t_write(KMEMLEAK, 0, "scan") == 0);
+	CHECK(t_write(KMEMLEAK, 0, "clear") == 0);
 	begin = seconds_now();
-	CHECK(put(LEAK, "192 5") == 0);		/* objects of one slab cache */
-	CHECK(put(LEAK, "10000 2") == 0);	/* blocks of pages: 16384 bytes */
-	CHECK(put(LEAK, "100000 1") == 0);	/* an area of vmalloc: 102400 bytes */
+	CHECK(t_write(LEAK, 0, "192 5") == 0);		/* objects of one slab cache */
+	CHECK(t_write(LEAK, 0, "10000 2") == 0);	/* blocks of pages: 16384 bytes */
+	CHECK(t_write(LEAK, 0, "100000 1") == 0);	/* an area of vmalloc: 102400 bytes */
 	s = scan_until(8);
 	CHECK(s && count(s, "unreferenced object") == 8);
 	CHECK(s && count(s, "(size 192):") == 5);
@@ -130,8 +103,8 @@ TEST(planted)
 	CHECK(s && count(s, " leak_write\n") == 8);
 	CHECK(s && count(s, "pid ") == 8);
 	CHECK(s && count_young(s, seconds_now() - begin + 0.002) >= 7);
-	CHECK(put(KMEMLEAK, "clear") == 0);
-	CHECK(put(KMEMLEAK, "scan") == 0);
-	s = get(KMEMLEAK);
+	CHECK(t_write(KMEMLEAK, 0, "clear") == 0);
+	CHECK(t_write(KMEMLEAK, 0, "scan") == 0);
+	s = t_get(KMEMLEAK);
 	CHECK(s && !*s);			/* cleared ones are not named again */
 }

@@ -12,17 +12,9 @@
 static int put(const char *file, const char *text)
 {
 	char path[200];
-	int fd, n, err;
 
 	snprintf(path, sizeof(path), DIR "%s", file);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	err = errno;
-	close(fd);
-	errno = err;
-	return n == (int)strlen(text) ? 0 : -1;
+	return t_write(path, 0, text);
 }
 
 static char *get(const char *file)

@@ -255,10 +255,24 @@ static int t_put(const char *name, const char *text, int mode)
 	return n == (ssize_t)strlen(text) ? 0 : -1;
 }
 
-/* The whole of a small file as a string (static buffer); NULL when it cannot be read. */
+/* Text to a file that is there (of /proc, /sys): 0, or -1 with the errno of open or write. */
+static int t_write(const char *name, int flags, const char *text)
+{
+	int fd = open(name, O_WRONLY | flags), n, err;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, text, strlen(text));
+	err = errno;
+	close(fd);
+	errno = err;
+	return n == (int)strlen(text) ? 0 : -1;
+}
+
+/* The whole of a file as a string (static buffer); NULL when it cannot be read. */
 static char *t_get(const char *name)
 {
-	static char buf[262144];
+	static char buf[4 << 20];
 	int fd = open(name, O_RDONLY), len = 0, r;
 
 	if (fd < 0)

@@ -7,34 +7,17 @@
 static int put(const char *file, const char *text)
 {
 	char path[256];
-	int fd, n, err;
 
 	snprintf(path, sizeof(path), DIR "%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	err = errno;
-	close(fd);
-	errno = err;
-	return n == (int)strlen(text) ? 0 : -1;
+	return t_write(path, O_TRUNC, text);
 }
 
 static char *get(const char *file)
 {
-	static char buf[4 << 20];
 	char path[256];
-	int fd, n, len = 0;
 
 	snprintf(path, sizeof(path), DIR "%s", file);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return NULL;
-	while ((n = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
-		len += n;
-	close(fd);
-	buf[len] = 0;
-	return buf;
+	return t_get(path);
 }
 
 static int here(void)
