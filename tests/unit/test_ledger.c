@@ -317,7 +317,7 @@ static long last_number(const char *report, const char *what)
 	for (const char *snap = report; (snap = strstr(snap, "\nsnap ")); snap++)
 		at = snap;
 	line = strstr(at, what);
-	return line ? str_to_s64(line + strlen(what), NULL, 10) : 0;
+	return line ? (long)str_to_u64(line + strlen(what), NULL, 10) : 0;
 }
 
 TEST(ledger, timeline_holders)
