@@ -127,15 +127,21 @@ static const struct reclaim_policy *find(const char *name)
 	return NULL;
 }
 
+int reclaim_policy_pick(const char *name)
+{
+	const struct reclaim_policy *p = find(name);
+
+	if (!p)
+		return -EINVAL;
+	reclaim_policy = p;
+	return 0;
+}
+
 void reclaim_policy_init(void)
 {
 	char name[32];
 
-	if (!cmdline_get("quire.reclaim", name, sizeof(name)))
-		return;
-	if (find(name))
-		reclaim_policy = find(name);
-	else
+	if (cmdline_get("quire.reclaim", name, sizeof(name)) && reclaim_policy_pick(name))
 		pr_warn("quire.reclaim=%s: no such policy; %s stays\n", name, reclaim_policy->name);
 }
 

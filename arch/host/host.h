@@ -39,6 +39,21 @@ struct file {
 };
 void host_file_init(struct file *f, char *data, size_t size);
 
+/* A disk with a swap header, as mkswap makes it. swap_on(&d->file, &d->file.mapping, …). */
+struct host_disk {
+	struct file	file;
+	char		*data;
+	unsigned	slots;
+	u8		*bad;			/* per slot: HOST_BAD_*, or NULL */
+	u64		fail[2];		/* the read or write that begins here gets fail_errno, once */
+	int		fail_errno;
+	unsigned	nr_requests[2], nr_pages[2];
+	u64		nr_discarded;
+};
+enum { HOST_BAD_READ = 1, HOST_BAD_WRITE = 2 };
+void host_disk_init(struct host_disk *d, char *data, unsigned slots, bool discards);
+void host_disk_mark_bad(struct host_disk *d, u32 slot);	/* as mkswap -c does */
+
 extern bool host_started, host_expect_panic;
 extern bool host_verbose;		/* show the kernel log */
 extern unsigned long host_stale_hits;	/* TLB entries used although the page table said something else by now */

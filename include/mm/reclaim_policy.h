@@ -54,6 +54,7 @@ struct reclaim_policy {
 
 extern const struct reclaim_policy *reclaim_policy;	/* never NULL; chosen before the first page is listed */
 void reclaim_policy_init(void);
+int reclaim_policy_pick(const char *name) must_check;	/* before the first page is listed. 0, -EINVAL */
 struct text;
 int reclaim_policy_show(struct text *out);		/* all names, the chosen one in brackets */
 int reclaim_policy_check(const char *name);		/* 0: it is the chosen one; -EINVAL, -EBUSY */

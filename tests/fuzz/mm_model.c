@@ -14,7 +14,10 @@
 #include <lib/string.h>
 #include <lib/text.h>
 #include <mm/mm.h>
+#include <mm/page_alloc.h>
 #include <mm/reclaim.h>
+#include <mm/swap.h>
+#include <mm/zswap.h>
 #include "../../arch/host/host.h"
 #include "mm_model.h"
 
@@ -24,6 +27,8 @@
 #define FILES		2
 #define FILE_PAGES	24
 #define OBJECTS		32
+#define DISKS		2
+#define DISK_SLOTS	150		/* swapped pages and those of two more processes may not fit: that is fine */
 
 enum kind { NONE, ANON, SHARED_ANON, FILE_PRIVATE, FILE_SHARED };
 
@@ -51,6 +56,9 @@ static struct mobject objects[OBJECTS];
 static u32 file_value[FILES][FILE_PAGES];
 static char file_data[FILES][FILE_PAGES * PAGE_SIZE];
 static struct file files[FILES];
+static char disk_data[DISKS][DISK_SLOTS * PAGE_SIZE];
+static struct host_disk disks[DISKS];
+static bool disk_on[DISKS];
 static unsigned at;			/* current process */
 static const u8 *input, *input_end;
 static unsigned step;
@@ -339,6 +347,49 @@ static void op_drop_caches(void)
 	reclaim_drop_caches(1);
 }
 
+/* ---- memory that leaves for swap and comes back ---- */
+
+static void op_pageout(void)
+{
+	struct range r = pick_range();
+
+	(void)mm_madvise(procs[at].mm, address(r.start), r.len * PAGE_SIZE, next() & 1 ? MADV_PAGEOUT : MADV_COLD);
+}
+
+/* What reclaim would take if memory ran short. */
+static void op_reclaim(void)
+{
+	(void)page_reclaim(GFP_USER, 0);
+}
+
+static int swap_begin(unsigned n)
+{
+	return swap_on(&disks[n].file, &disks[n].file.mapping, "disk", false, n ? (int)(next() % 3) : -1, 0);
+}
+
+static void op_swapoff(void)
+{
+	unsigned n = next() % DISKS;
+	int err = swap_off(&disks[n].file.mapping);
+
+	disk_on[n] = !disk_on[n];
+	if (err && (err != -EINVAL || !disk_on[n]))
+		differ("swapoff", n, err, 0);
+	if (disk_on[n]) {
+		disks[n].file.refs++;
+		err = swap_begin(n);
+		if (err)
+			differ("swapon", n, err, 0);
+	}
+}
+
+static void op_zswap(void)
+{
+	zswap.max_pool_percent = next() % 4;
+	if (zswap_enable(next() % 3))
+		differ("zswap", 0, -ENOMEM, 0);
+}
+
 static const struct {
 	const char	*name;
 	void		(*fn)(void);
@@ -347,6 +398,7 @@ static const struct {
 	{ "write", op_write }, { "write", op_write }, { "write", op_write }, { "read", op_read }, { "read", op_read },
 	{ "dontneed", op_dontneed }, { "fork", op_fork }, { "exit", op_exit }, { "switch", op_switch }, { "move", op_move },
 	{ "sync", op_sync }, { "drop caches", op_drop_caches },
+	{ "pageout", op_pageout }, { "pageout", op_pageout }, { "reclaim", op_reclaim }, { "swapoff or on", op_swapoff }, { "zswap", op_zswap },
 };
 
 /* ---- a run ------------------------------------------------------------------------------------------------------ */
@@ -362,6 +414,10 @@ static void start(void)
 			memcpy(file_data[f] + i * PAGE_SIZE + 100, &file_value[f][i], sizeof(u32));
 		}
 		host_file_init(&files[f], file_data[f], sizeof(file_data[f]));
+	}
+	for (unsigned n = 0; n < DISKS; n++) {
+		host_disk_init(&disks[n], disk_data[n], DISK_SLOTS, n);
+		disk_on[n] = false;
 	}
 	procs[0].mm = mm_create();
 	if (!procs[0].mm)
@@ -389,6 +445,11 @@ static void finish(void)
 	for (unsigned p = 0; p < PROCESSES; p++)
 		if (procs[p].mm)
 			end(p);
+	for (unsigned n = 0; n < DISKS; n++)
+		if (disk_on[n] && swap_off(&disks[n].file.mapping))
+			panic("model: swapoff at the end");
+	if (swap_total_pages())
+		panic("model: %lu pages of swap at the end", swap_total_pages());
 	for (unsigned f = 0; f < FILES; f++) {
 		if (filemap_write_range(&files[f].mapping, 0, S64_MAX, true))
 			panic("model: write-back of file %u", f);
