@@ -296,6 +296,7 @@ const struct mapping_ops p9_aops = {
 /* ---- directories ---- */
 
 #define DIR_BUFFER	KIB(32)
+#define DIR_TRIES	100
 #define DIRENT_MAX	(24 + 256)
 
 struct p9_dir {
@@ -369,8 +370,13 @@ static void p9_dir_release(struct file *f)
 	kfree(d);
 }
 
+/*
+ * QEMU's server reads names, then looks at each file; when one has gone in between it gives up the whole reply with ENOENT, as if the directory had.
+ * An open directory that was really removed is empty, no error: so ask again.
+ */
 static int fill_buffer(struct file *f, struct p9_dir *d, u64 pos)
 {
+	int tries = DIR_TRIES;
 	ssize_t n;
 
 	if (!d->buf) {
@@ -378,7 +384,9 @@ static int fill_buffer(struct file *f, struct p9_dir *d, u64 pos)
 		if (!d->buf)
 			return -ENOMEM;
 	}
-	n = p9_readdir(p9_c(f->inode), p9_i(f->inode)->rfid, pos, d->buf, DIR_BUFFER);
+	do {
+		n = p9_readdir(p9_c(f->inode), p9_i(f->inode)->rfid, pos, d->buf, DIR_BUFFER);
+	} while (n == -ENOENT && --tries && !fatal_signal_pending());
 	if (n < 0)
 		return n;
 	d->next_off = pos;
