@@ -102,7 +102,9 @@ static void complain(gfp_t gfp, unsigned order)
 	if ((gfp & GFP_NOWARN) || left <= 0 || (current && current->flags & TF_OOM_VICTIM) || fatal_signal_pending())
 		return;
 	left--;
-	pr_warn("page allocation failure: order:%u, gfp:%#x, %lu pages free\n", order, gfp, nr_free_pages());
+	pr_warn("%s: page allocation failure: order:%u, gfp:%#x%s, %lu pages free\n", current ? current->comm : "boot", order, gfp,
+		is_reclaimer() ? " (while reclaiming)" : "", nr_free_pages());
+	dump_stack();
 }
 
 /* True: try again. */

@@ -163,7 +163,8 @@ void kvfree(const void *p)
 
 struct xa_node *xa_node_alloc(unsigned gfp)
 {
-	return slab_alloc(node_cache, gfp | GFP_ZERO);
+	/* without sleep it may fail: the caller drops its lock, reserves nodes and comes again */
+	return slab_alloc(node_cache, gfp | GFP_ZERO | (gfp & GFP_WAIT ? 0 : GFP_NOWARN));
 }
 
 void xa_node_free(struct xa_node *n)
