@@ -35,7 +35,7 @@ static size_t nr_processes;
 
 static void put(struct section *s, uint64_t at, const char *data, size_t len, uint64_t most)
 {
-	if (at > most || len > most - at)
+	if (!len || at > most || len > most - at)
 		return;
 	if (at + len > s->len) {
 		s->data = must_alloc(realloc(s->data, at + len));
@@ -73,6 +73,19 @@ void heap_part(const void *message, size_t len)
 		put(&b->snaps, w.offset - HEAP_AT_SNAPS, data, len, HEAP_SNAPS * sizeof(struct heap_snap));
 	else if (w.offset >= HEAP_AT_MODULES)
 		put(&b->modules, w.offset - HEAP_AT_MODULES, data, len, HEAP_MODULES * sizeof(struct heap_module));
+}
+
+void heap_forget(void)
+{
+	for (size_t i = 0; i < nr_processes; i++) {
+		free(processes[i].modules.data);
+		free(processes[i].snaps.data);
+		free(processes[i].stacks.data);
+		free(processes[i].pcs.data);
+	}
+	free(processes);
+	processes = NULL;
+	nr_processes = 0;
 }
 
 static size_t count(const struct section *s, size_t each, uint32_t told)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/quire.h"
+#include "user/heap/heap_file.h"
 #include "cli/symbols.h"
 
 #define BUCKETS 1024
@@ -128,6 +129,8 @@ struct object *object_of_guest(const struct options *opt, const char *path)
 
 	if (path[0] != '/')
 		return NULL;
+	if (!strcmp(path, HEAP_LIBRARY))	/* of the initramfs, which got it from here */
+		return find_piece("heap.so") ? object_of_file(find_piece("heap.so")) : NULL;
 	for (unsigned int i = 0; i < opt->nr_dirs; i++) {
 		size_t len = strlen(opt->dirs[i].guest);
 

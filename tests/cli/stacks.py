@@ -308,6 +308,20 @@ def test_heap_small_blocks():
     t.check(parent['leaked_blocks'] <= 2 and 0 < child['leaked_blocks'] <= 4000, parent, child)
 
 
+def test_stacks_and_heap():
+    """Both together, and audited: 40 lines of 100 columns; pages that malloc's own work touched are told through --heap's library."""
+    with tempfile.TemporaryDirectory() as d:
+        program = compiled(d, HEAP)
+        r = t.quire('-m', '256M', '--stacks', '--heap', '--audit', '--json', d + '/r.json', '--', program)
+        t.same(r.returncode, 0, r.stderr)
+        j = json.load(open(d + '/r.json'))
+    lines = r.stderr.decode().split('── quire ', 1)[1].rstrip('\n').split('\n')
+    t.check(len(lines) <= 40 and max(map(len, lines)) <= 100, len(lines), max(lines, key=len))
+    t.check(all(any(l.startswith(w) for l in lines) for w in ('USER PAGES', 'KERNEL PAGES', 'HEAP, bytes')), lines)
+    through = [x for x, v in paths(j, tree_of(j, 'pages')) if any('heap.so' in f for f in x) and any(f.startswith('main (') for f in x)]
+    t.check(through, 'no stack leads through the library')
+
+
 def massif_peak(text):
     """The largest mem_heap_B, and the first line of the peak's tree that tells of malloc."""
     tree = text[text.index('heap_tree=peak'):]

@@ -1,5 +1,5 @@
 /*
- * cli_parsers.c - what the command reads that others wrote: the kernel's texts and reports from files, damaged on purpose.
+ * cli_parsers.c - what the command reads that others wrote: the kernel's texts, reports from files, the books of --heap, damaged on purpose.
  * WHY         a guest that went wrong, a file from another version or cut in the middle must give words, not a crash.
  * SHAPE       seeds -> damage (bytes, lines, numbers, by a seeded generator: every failure can be had again) -> the parsers
  *             -> every renderer, under ASan and UBSan; then massif.out is read back and its rules are checked.
@@ -8,7 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cli/heap.h"
 #include "cli/quire.h"
+#include "user/heap/heap_file.h"
 
 static uint64_t state;
 
@@ -101,7 +103,7 @@ static void damage(char **s)
 static void must(bool ok, const char *what, const char *line)
 {
 	if (!ok) {
-		fprintf(stderr, "cli_parsers: massif.out: %s: %s\n", what, line);
+		fprintf(stderr, "cli_parsers: %s: %s\n", what, line);
 		abort();
 	}
 }
@@ -206,11 +208,105 @@ static void by_json(const char *seed)
 	free(text);
 }
 
+/* ---- the books of --heap: parts of a file that a guest's process wrote ---- */
+
+static struct books {
+	struct heap_header head;
+	struct heap_module modules[2];
+	struct heap_snap snaps[3];
+	struct heap_stack stacks[4];
+	uint64_t pcs[12];
+} good;
+
+static void make_books(void)
+{
+	memset(&good, 0, sizeof(good));
+	good.head = (struct heap_header){.magic = HEAP_MAGIC, .pid = 7, .parent = 1, .nr_stacks = 4, .nr_pcs = 12, .nr_modules = 2, .nr_snaps = 3,
+					 .start_ns = 5, .peak_ns = 9, .peak = 600, .peaks = 3, .name = "prog"};
+	for (unsigned int i = 0; i < 2; i++) {
+		good.modules[i] = (struct heap_module){.start = 0x1000 * (i + 1), .end = 0x1000 * (i + 2), .bias = 0x1000 * i};
+		strcpy(good.modules[i].path, i ? "/nowhere/lib.so" : "/nowhere/prog");
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		good.stacks[i] = (struct heap_stack){.total = 100 * i, .total_blocks = i, .freed = 50 * i, .freed_blocks = i / 2, .at_peak = 100 * i,
+						     .seen = 3, .at_peak_blocks = i, .first = 3 * i, .depth = 3};
+	for (unsigned int i = 0; i < 12; i++)
+		good.pcs[i] = 0x1000 + 0x1ff * i;
+	for (unsigned int i = 0; i < 3; i++)
+		good.snaps[i] = (struct heap_snap){.time_ns = i, .total = i, .live = i, .nr = 1, .top = {{.stack = i, .bytes = 9}}};
+}
+
+/* `len` bytes of the file from `at` on, in a message of exactly their size. */
+static void send_part(uint32_t process, uint64_t at, const void *from, size_t len)
+{
+	struct wire_heap w = {.process = process, .offset = at};
+	char *message = must_alloc(malloc(sizeof(w) + len));
+
+	memcpy(message, &w, sizeof(w));
+	memcpy(message + sizeof(w), from, len);
+	heap_part(message, below(50) ? sizeof(w) + len : below((unsigned int)(sizeof(w) + len)));
+	free(message);
+}
+
+static void send_books(const struct books *b, uint32_t process, bool damaged)
+{
+	const struct { uint64_t at; const void *from; size_t len; } parts[] = {
+		{0, &b->head, sizeof(b->head)}, {HEAP_AT_MODULES, b->modules, sizeof(b->modules)}, {HEAP_AT_SNAPS, b->snaps, sizeof(b->snaps)},
+		{HEAP_AT_STACKS, b->stacks, sizeof(b->stacks)}, {HEAP_AT_PCS, b->pcs, sizeof(b->pcs)},
+	};
+	static const uint64_t odd[] = {1, 8, 4096, HEAP_FILE_SIZE, UINT64_MAX, UINT64_MAX - 100};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (damaged && !below(12))
+			continue;			/* it never came */
+		send_part(process, parts[i].at + (damaged && !below(12) ? odd[below(6)] : 0), parts[i].from,
+			  damaged && !below(8) ? below((unsigned int)parts[i].len) : parts[i].len);
+	}
+}
+
+static void damage_books(struct books *b)
+{
+	static const uint64_t values[] = {0, 1, 255, 65535, 65536, UINT32_MAX, INT64_MAX, UINT64_MAX};
+	char *bytes = (char *)b;
+
+	for (unsigned int n = below(8); n; n--) {
+		size_t size = 1u << below(4), at = below((unsigned int)(sizeof(*b) / size)) * size;
+
+		if (below(2))
+			at %= sizeof(b->head);		/* where a number does most */
+		at -= at % size;
+		memcpy(bytes + at, &values[below(8)], size);
+	}
+}
+
+static void by_heap(bool damaged)
+{
+	static char *argv[] = {"prog", NULL};
+	const struct options o = {.argv = argv, .argc = 1};
+	struct books b = good;
+	json_t *frames = json_array(), *j;
+	char *text;
+
+	heap_forget();
+	send_books(&good, 0, false);
+	if (damaged)
+		damage_books(&b);
+	send_books(&b, damaged && !below(20) ? below(200) : 1, damaged);
+	j = heap_json(&o, frames);
+	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	must(!j || text, "the heap's JSON", "cannot be written");
+	must(damaged || (j && json_array_size(json_object_get(j, "processes")) == 2), "the heap's JSON", "two processes are not two");
+	free(text);
+	json_decref(j);
+	json_decref(frames);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 3000;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 
+	make_books();
 	for (unsigned int i = 0; i < rounds; i++) {
 		char *json;
 
@@ -221,7 +317,10 @@ int main(int argc, char **argv)
 			for (unsigned int k = 0; k < 4; k++)
 				by_json(json);
 		free(json);
+		for (unsigned int k = 0; k < 10; k++)
+			by_heap(i > 0);
 	}
+	heap_forget();
 	printf("ok 1 - cli_parsers %u rounds from seed %" PRIu64 "\n1..1\n", rounds, seed);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * stream.c - fuzzing the readers of what a guest sends: the ledger's stream (cli/stream.c) and the heap's parts (cli/heap.c).
+ * stream.c - fuzzing the reader of what a guest sends: the ledger's stream (cli/stream.c). The heap's parts: cli_parsers.c.
  * SHAPE       with clang's -fsanitize=fuzzer a libFuzzer target; else a program that makes streams of its own, breaks them in
  *             every way it knows, and reads them under the sanitizers:
  *                 build/fuzz-stream [ROUNDS [SEED]]       build/fuzz-stream FILE...
