@@ -86,7 +86,8 @@ static void control_send(enum wire_type type, const void *body, size_t len)
 
 	s->outgoing = must_alloc(realloc(s->outgoing, s->outgoing_len + sizeof(h) + len));
 	memcpy(s->outgoing + s->outgoing_len, &h, sizeof(h));
-	memcpy(s->outgoing + s->outgoing_len + sizeof(h), body, len);
+	if (len)
+		memcpy(s->outgoing + s->outgoing_len + sizeof(h), body, len);
 	s->outgoing_len += sizeof(h) + len;
 	control_push();
 }

@@ -231,11 +231,6 @@ static void read_books(const struct options *o, struct call_tree *t, const struc
 
 /* ---- JSON ---- */
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 static json_t *process_json(const struct books *b)
 {
 	const struct heap_header *h = &b->head;
@@ -250,10 +245,10 @@ static json_t *process_json(const struct books *b)
 	json_object_set_new(j, "pid", json_integer(h->pid));
 	json_object_set_new(j, "parent", json_integer(h->parent));
 	json_object_set_new(j, "forked", json_boolean(h->forked));
-	json_object_set_new(j, "peak_bytes", number(h->peak));
+	json_object_set_new(j, "peak_bytes", json_number(h->peak));
 	json_object_set_new(j, "peak_blocks", json_integer(sum[AT_PEAK_BLOCKS]));
-	json_object_set_new(j, "peak_time_ns", number(h->peak_ns));
-	json_object_set_new(j, "start_time_ns", number(h->start_ns));
+	json_object_set_new(j, "peak_time_ns", json_number(h->peak_ns));
+	json_object_set_new(j, "start_time_ns", json_number(h->start_ns));
 	json_object_set_new(j, "leaked_bytes", json_integer(sum[LEAKED]));
 	json_object_set_new(j, "leaked_blocks", json_integer(sum[LEAKED_BLOCKS]));
 	json_object_set_new(j, "total_bytes", json_integer(sum[TOTAL]));
@@ -261,9 +256,9 @@ static json_t *process_json(const struct books *b)
 	json_object_set_new(j, "frees", json_integer(sum[TOTAL_BLOCKS] - sum[LEAKED_BLOCKS]));
 	json_object_set_new(j, "temporary_blocks", json_integer(sum[TEMPORARY]));
 	if (h->lost)
-		json_object_set_new(j, "lost_stacks", number(h->lost));
+		json_object_set_new(j, "lost_stacks", json_number(h->lost));
 	if (h->broken)
-		json_object_set_new(j, "overwritten_blocks", number(h->broken));
+		json_object_set_new(j, "overwritten_blocks", json_number(h->broken));
 	return j;
 }
 

@@ -14,8 +14,13 @@
 #include "cli/quire.h"
 #include "cli/stacks.h"
 
+json_t *json_number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
 /* Arguments are bytes: what is not UTF-8 is written as ASCII with the rest replaced. */
-static json_t *text(const char *s)
+json_t *json_text(const char *s)
 {
 	json_t *j = json_string(s);
 	char *copy;
@@ -29,11 +34,6 @@ static json_t *text(const char *s)
 	j = json_string(copy);
 	free(copy);
 	return j;
-}
-
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
 }
 
 static const char *end_word(enum run_end end)
@@ -61,10 +61,10 @@ static json_t *outcome(const struct run_result *r)
 		json_object_set_new(j, "errno", json_integer(r->exec_errno));
 	if (r->nr_oom) {
 		json_object_set_new(j, "oom_kills", json_integer(r->nr_oom));
-		json_object_set_new(j, "oom_message", text(r->oom));
+		json_object_set_new(j, "oom_message", json_text(r->oom));
 	}
 	if (r->message[0])
-		json_object_set_new(j, "message", text(r->message));
+		json_object_set_new(j, "message", json_text(r->message));
 	return j;
 }
 
@@ -73,13 +73,13 @@ static json_t *times(const struct options *o, const struct run_result *r)
 {
 	json_t *j = json_object();
 
-	json_object_set_new(j, "wall_ns", number(o->seeded ? r->exit.run_ns : r->wall_ns));
-	json_object_set_new(j, "boot_ns", number(o->seeded ? 0 : r->boot_ns));
-	json_object_set_new(j, "start_ns", number(o->seeded ? 0 : r->start_ns));
-	json_object_set_new(j, "program_ns", number(r->exit.run_ns));
-	json_object_set_new(j, "user_us", number(r->exit.user_us));
-	json_object_set_new(j, "system_us", number(r->exit.system_us));
-	json_object_set_new(j, "max_rss_kib", number(r->exit.max_rss_kib));
+	json_object_set_new(j, "wall_ns", json_number(o->seeded ? r->exit.run_ns : r->wall_ns));
+	json_object_set_new(j, "boot_ns", json_number(o->seeded ? 0 : r->boot_ns));
+	json_object_set_new(j, "start_ns", json_number(o->seeded ? 0 : r->start_ns));
+	json_object_set_new(j, "program_ns", json_number(r->exit.run_ns));
+	json_object_set_new(j, "user_us", json_number(r->exit.user_us));
+	json_object_set_new(j, "system_us", json_number(r->exit.system_us));
+	json_object_set_new(j, "max_rss_kib", json_number(r->exit.max_rss_kib));
 	return j;
 }
 
@@ -89,9 +89,9 @@ static json_t *machine(const struct options *o, const struct accel_choice *a)
 
 	json_object_set_new(j, "accelerator", json_string(a->kvm ? "kvm" : "tcg"));
 	json_object_set_new(j, "accelerator_reason", json_string(a->why));
-	json_object_set_new(j, "type", text(o->machine));
+	json_object_set_new(j, "type", json_text(o->machine));
 	json_object_set_new(j, "cpus", json_integer(o->cpus));
-	json_object_set_new(j, "ram_bytes", number(o->mem_bytes));
+	json_object_set_new(j, "ram_bytes", json_number(o->mem_bytes));
 	return j;
 }
 
@@ -106,10 +106,10 @@ static json_t *accounts(const struct ledger *l)
 
 		json_object_set_new(j, "name", json_string(a->name));
 		json_object_set_new(j, "space", json_string(spaces[a->space]));
-		json_object_set_new(j, "start_bytes", number(a->start * l->page_size));
-		json_object_set_new(j, "end_bytes", number(a->now * l->page_size));
-		json_object_set_new(j, "at_peak_bytes", number(a->at_peak * l->page_size));
-		json_object_set_new(j, "own_peak_bytes", number(a->own_peak * l->page_size));
+		json_object_set_new(j, "start_bytes", json_number(a->start * l->page_size));
+		json_object_set_new(j, "end_bytes", json_number(a->now * l->page_size));
+		json_object_set_new(j, "at_peak_bytes", json_number(a->at_peak * l->page_size));
+		json_object_set_new(j, "own_peak_bytes", json_number(a->own_peak * l->page_size));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -123,9 +123,9 @@ static json_t *slabs(const struct ledger *l)
 		json_t *j = json_object();
 
 		json_object_set_new(j, "name", json_string(l->slabs[i].name));
-		json_object_set_new(j, "objects", number(l->slabs[i].objects));
-		json_object_set_new(j, "bytes", number(l->slabs[i].bytes));
-		json_object_set_new(j, "pages", number(l->slabs[i].pages));
+		json_object_set_new(j, "objects", json_number(l->slabs[i].objects));
+		json_object_set_new(j, "bytes", json_number(l->slabs[i].bytes));
+		json_object_set_new(j, "pages", json_number(l->slabs[i].pages));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -143,7 +143,7 @@ static json_t *name_of(struct names *n, const char *name)
 
 	if (!at) {
 		at = json_integer((json_int_t)json_array_size(n->list));
-		json_array_append_new(n->list, text(name));
+		json_array_append_new(n->list, json_text(name));
 		if (json_object_set_new(n->places, name, at) < 0) /* not UTF-8: the name stands there, unshared */
 			return json_integer((json_int_t)json_array_size(n->list) - 1);
 	}
@@ -158,7 +158,7 @@ static json_t *holders(struct names *names, const struct holder *h, unsigned int
 		json_t *pair = json_array();
 
 		json_array_append_new(pair, name_of(names, h[i].name));
-		json_array_append_new(pair, number(h[i].frames * page));
+		json_array_append_new(pair, json_number(h[i].frames * page));
 		json_array_append_new(list, pair);
 	}
 	return list;
@@ -169,7 +169,7 @@ static json_t *columns(char (*names)[32], unsigned int n)
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < n; i++)
-		json_array_append_new(list, text(names[i]));
+		json_array_append_new(list, json_text(names[i]));
 	return list;
 }
 
@@ -178,7 +178,7 @@ static json_t *row(const uint64_t *values, unsigned int n, uint64_t unit)
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < n; i++)
-		json_array_append_new(list, number(values[i] * unit));
+		json_array_append_new(list, json_number(values[i] * unit));
 	return list;
 }
 
@@ -201,8 +201,8 @@ static json_t *timeline_object(struct timeline *t, uint64_t page)
 		const struct snap *s = &t->snaps[i];
 		json_t *r = row(s->frames, t->nr_names, page);
 
-		json_array_insert_new(r, 0, number(s->used * page));
-		json_array_insert_new(r, 0, number(s->time_ns));
+		json_array_insert_new(r, 0, json_number(s->used * page));
+		json_array_insert_new(r, 0, json_number(s->time_ns));
 		json_array_append_new(rows, r);
 		json_array_append_new(owners, holders(&names, s->owners, s->nr_owners, page));
 		json_array_append_new(sites, holders(&names, s->sites, s->nr_sites, page));
@@ -273,7 +273,7 @@ static json_t *starts(const char *before)
 
 	while ((before = next_line(before, "site", line, sizeof(line))))
 		if (sscanf(line, "%127s %95s %" SCNu64, place, func, &bytes) == 3)
-			json_object_set_new(j, place, number(bytes));
+			json_object_set_new(j, place, json_number(bytes));
 	return j;
 }
 
@@ -291,13 +291,13 @@ static json_t *sites(const char *before, const char *after)
 			continue;
 		j = json_object();
 		was = json_object_get(start, place);
-		json_object_set_new(j, "place", text(place));
-		json_object_set_new(j, "function", text(func));
+		json_object_set_new(j, "place", json_text(place));
+		json_object_set_new(j, "function", json_text(func));
 		json_object_set_new(j, "start_bytes", was ? json_incref(was) : json_integer(0));
-		json_object_set_new(j, "end_bytes", number(bytes));
-		json_object_set_new(j, "peak_bytes", number(peak));
-		json_object_set_new(j, "calls", number(calls));
-		json_object_set_new(j, "slack_bytes", number(slack));
+		json_object_set_new(j, "end_bytes", json_number(bytes));
+		json_object_set_new(j, "peak_bytes", json_number(peak));
+		json_object_set_new(j, "calls", json_number(calls));
+		json_object_set_new(j, "slack_bytes", json_number(slack));
 		json_array_append_new(list, j);
 	}
 	json_decref(start);
@@ -318,11 +318,11 @@ static json_t *owners(const char *after, uint64_t page)
 			continue;
 		j = json_object();
 		unescape(name);
-		json_object_set_new(j, "kind", text(kind));
+		json_object_set_new(j, "kind", json_text(kind));
 		json_object_set_new(j, "id", json_integer(id));
-		json_object_set_new(j, "name", text(name));
-		json_object_set_new(j, "frame_bytes", number(frames * page));
-		json_object_set_new(j, "slab_bytes", number(slab));
+		json_object_set_new(j, "name", json_text(name));
+		json_object_set_new(j, "frame_bytes", json_number(frames * page));
+		json_object_set_new(j, "slab_bytes", json_number(slab));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -335,7 +335,7 @@ static void process_fields(json_t *j, char *rest)
 
 	for (char *key = strtok_r(rest, " ", &save), *value; key && (value = strtok_r(NULL, " ", &save));
 	     key = strtok_r(NULL, " ", &save))
-		json_object_set_new(j, key, number(strtoull(value, NULL, 10)));
+		json_object_set_new(j, key, json_number(strtoull(value, NULL, 10)));
 }
 
 static json_t *process(char *line)
@@ -350,7 +350,7 @@ static json_t *process(char *line)
 	unescape(name);
 	json_object_set_new(j, "pid", json_integer(pid));
 	json_object_set_new(j, "ppid", json_integer(ppid));
-	json_object_set_new(j, "name", text(name));
+	json_object_set_new(j, "name", json_text(name));
 	process_fields(j, line + at);
 	json_object_set_new(j, "mappings", json_array());
 	return j;
@@ -366,8 +366,8 @@ static json_t *mapping(char *line)
 		return NULL;
 	j = json_object();
 	unescape(line + at);
-	json_object_set_new(j, "name", text(line + at));
-	json_object_set_new(j, "bytes", number(bytes));
+	json_object_set_new(j, "name", json_text(line + at));
+	json_object_set_new(j, "bytes", json_number(bytes));
 	return j;
 }
 
@@ -408,13 +408,13 @@ static json_t *files(const char *at, uint64_t page)
 		j = json_object();
 		unescape(owner);
 		unescape(line + path);
-		json_object_set_new(j, "path", text(line + path));
-		json_object_set_new(j, "kind", text(kind));
+		json_object_set_new(j, "path", json_text(line + path));
+		json_object_set_new(j, "kind", json_text(kind));
 		json_object_set_new(j, "deleted", json_boolean(!strcmp(state, "deleted")));
-		json_object_set_new(j, "owner", text(strcmp(owner, "-") ? owner : ""));
-		json_object_set_new(j, "bytes", number(pages * page));
-		json_object_set_new(j, "mapped_bytes", number(mapped * page));
-		json_object_set_new(j, "dirty_bytes", number(dirty * page));
+		json_object_set_new(j, "owner", json_text(strcmp(owner, "-") ? owner : ""));
+		json_object_set_new(j, "bytes", json_number(pages * page));
+		json_object_set_new(j, "mapped_bytes", json_number(mapped * page));
+		json_object_set_new(j, "dirty_bytes", json_number(dirty * page));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -424,12 +424,12 @@ static json_t *memory(const struct ledger *l, const struct run_result *r)
 {
 	json_t *j = json_object();
 
-	json_object_set_new(j, "page_size", number(l->page_size));
-	json_object_set_new(j, "ram_bytes", number(l->ram_frames * l->page_size));
-	json_object_set_new(j, "used_end_bytes", number(l->used_now * l->page_size));
-	json_object_set_new(j, "used_peak_bytes", number(l->used_peak * l->page_size));
-	json_object_set_new(j, "peak_time_ns", number(l->peak_time_ns));
-	json_object_set_new(j, "end_time_ns", number(l->now_time_ns));
+	json_object_set_new(j, "page_size", json_number(l->page_size));
+	json_object_set_new(j, "ram_bytes", json_number(l->ram_frames * l->page_size));
+	json_object_set_new(j, "used_end_bytes", json_number(l->used_now * l->page_size));
+	json_object_set_new(j, "used_peak_bytes", json_number(l->used_peak * l->page_size));
+	json_object_set_new(j, "peak_time_ns", json_number(l->peak_time_ns));
+	json_object_set_new(j, "end_time_ns", json_number(l->now_time_ns));
 	json_object_set_new(j, "unaccounted_end_bytes",
 			    json_integer((json_int_t)((uint64_t)ledger_unaccounted_now(l) * l->page_size)));
 	json_object_set_new(j, "unaccounted_peak_bytes",
@@ -465,7 +465,7 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	struct ledger *l = must_alloc(malloc(sizeof(*l)));
 
 	for (int i = 0; i < o->argc; i++)
-		json_array_append_new(command, text(o->argv[i]));
+		json_array_append_new(command, json_text(o->argv[i]));
 	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
 	json_object_set_new(j, "quire", json_string(QUIRE_VERSION));
 	json_object_set_new(j, "command", command);
@@ -481,7 +481,7 @@ json_t *report_build(const struct options *o, const struct accel_choice *a, cons
 	json_object_set_new(j, "pressure", pressure_json(r->events, r->cgroup));
 	json_object_set_new(j, "stacks", stacks(o));
 	if (r->audit)
-		json_object_set_new(j, "audit", text(r->audit));
+		json_object_set_new(j, "audit", json_text(r->audit));
 	free(l);
 	return j;
 }

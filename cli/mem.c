@@ -443,9 +443,7 @@ int command_mem(int argc, char **argv)
 			w.most = number_of("-n", optarg, -1);
 			break;
 		case 's':
-			if (!mem_sort(NULL, optarg))
-				fail("mem: --sort %s: give rss, pss, uss, anon, swap, tables, threads, name or pid", optarg);
-			w.sort = optarg;
+			w.sort = mem_sort_wish("mem", optarg);
 			break;
 		case 'q':
 			w.pss = false;

@@ -60,6 +60,7 @@ void mem_list_sort(struct mem_list *l);
 /* mem_proc.c */
 void mem_read_processes(struct mem *m, bool pss, int pid);
 void mem_read_mappings(struct mem_list *to, int pid); /* resident bytes by mapping's name */
-bool mem_sort(struct mem *m, const char *by); /* false: no such column */
+bool mem_sort(struct mem *m, const char *by);		      /* false: no such column */
+const char *mem_sort_wish(const char *command, const char *by); /* `by`; exits when there is no such column */
 
 #endif

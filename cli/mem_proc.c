@@ -178,3 +178,10 @@ bool mem_sort(struct mem *m, const char *by)
 	}
 	return false;
 }
+
+const char *mem_sort_wish(const char *command, const char *by)
+{
+	if (!mem_sort(NULL, by))
+		fail("%s: --sort %s: give rss, pss, uss, anon, swap, tables, threads, name or pid", command, by);
+	return by;
+}

@@ -468,8 +468,32 @@ static const struct row *find_row(int opt)
 	exit(STATUS_QUIRE_FAILED);
 }
 
+/* Better now than after the run: the folder is there and the file may be written. */
+static void check_output(const char *option, const char *file)
+{
+	char *folder;
+	const char *slash;
+	struct stat st;
+
+	if (file && stat(file, &st) == 0 && S_ISDIR(st.st_mode))
+		fail("--%s %s: %s", option, file, strerror(EISDIR));
+	if (!file || access(file, W_OK) == 0)
+		return;
+	if (errno != ENOENT)
+		fail("--%s %s: %s", option, file, strerror(errno));
+	slash = strrchr(file, '/');
+	folder = must_alloc(slash ? strndup(file, (size_t)(slash - file) + 1) : strdup("."));
+	if (access(folder, W_OK | X_OK) < 0)
+		fail("--%s %s: %s", option, file, strerror(errno));
+	free(folder);
+}
+
 static void check(const struct options *o)
 {
+	check_output("json", o->json_file);
+	check_output("report", o->html_file);
+	check_output("massif", o->massif_file);
+	check_output("folded", o->folded_file);
 	if (strncmp(o->machine, "microvm", 7) && strncmp(o->machine, "q35", 3))
 		fail("--machine %s: give microvm or q35", o->machine);
 	if (o->seed_chosen && !o->seeded)

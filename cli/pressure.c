@@ -10,11 +10,6 @@
 #include <string.h>
 #include "cli/quire.h"
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 static json_t *counts(const char *at)
 {
 	json_t *j = json_object();
@@ -23,7 +18,7 @@ static json_t *counts(const char *at)
 
 	while ((at = next_line(at, "count", line, sizeof(line))))
 		if (sscanf(line, "%63s %" SCNu64, name, &n) == 2)
-			json_object_set_new(j, name, number(n));
+			json_object_set_new(j, name, json_number(n));
 	return j;
 }
 
@@ -43,7 +38,7 @@ static json_t *area(const char *line, uint64_t page)
 	json_object_set_new(j, "on", json_boolean(on));
 	json_object_set_new(j, "priority", json_integer(priority));
 	for (int i = 0; i < 6; i++)
-		json_object_set_new(j, sizes[i], number(v[i] * page));
+		json_object_set_new(j, sizes[i], json_number(v[i] * page));
 	return j;
 }
 
@@ -68,12 +63,12 @@ static void cgroup_line(json_t *to, char *line)
 	if (!file || !key)
 		return;
 	if (!rest) {
-		json_object_set_new(to, file, strcmp(key, "max") ? number(strtoull(key, NULL, 10)) : json_string(key));
+		json_object_set_new(to, file, strcmp(key, "max") ? json_number(strtoull(key, NULL, 10)) : json_string(key));
 		return;
 	}
 	if (!of)
 		json_object_set_new(to, file, of = json_object());
-	json_object_set_new(of, key, number(strtoull(total ? total + 6 : rest, NULL, 10)));
+	json_object_set_new(of, key, json_number(strtoull(total ? total + 6 : rest, NULL, 10)));
 }
 
 static json_t *cgroup(const char *text)
@@ -97,8 +92,8 @@ json_t *pressure_json(const char *events, const char *cgroup_text)
 		json_decref(j);
 		return json_null();
 	}
-	json_object_set_new(j, "stall_some_ns", number(some));
-	json_object_set_new(j, "stall_full_ns", number(full));
+	json_object_set_new(j, "stall_some_ns", json_number(some));
+	json_object_set_new(j, "stall_full_ns", json_number(full));
 	json_object_set_new(j, "counts", counts(events));
 	json_object_set_new(j, "swap_areas", areas(events, 4096));
 	if (cgroup_text)

@@ -52,13 +52,13 @@ void render_files(const struct options *o, const struct report *r)
 	errno = 0;
 	if (o->json_file)
 		write_file("--json", o->json_file, render_json, r);
+	if (o->folded_file)
+		write_file("--folded", o->folded_file, report_folded, r);
 	if (!r->has_memory && (o->html_file || o->massif_file)) {
 		warn_user("%s %s: this guest kernel keeps no ledger", o->html_file ? "--report" : "--massif",
 			  o->html_file ? o->html_file : o->massif_file);
 		return;
 	}
-	if (o->folded_file)
-		write_file("--folded", o->folded_file, report_folded, r);
 	if (o->html_file)
 		write_file("--report", o->html_file, report_html, r);
 	if (o->massif_file)

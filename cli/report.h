@@ -143,7 +143,10 @@ const struct rep_snap *report_named_snap(const struct report *r);	/* the largest
 void report_words(const struct report *r, char *out, size_t size);	/* "exit 0", "killed by SIGKILL" */
 int report_column(const char *const *columns, size_t n, const char *name);
 
-/* json.c: the next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
+/* json.c */
+json_t *json_number(uint64_t n);
+json_t *json_text(const char *s); /* any bytes */
+/* The next line that begins with `word` and a blank; what follows the blank is copied to `line`. NULL: no more. */
 const char *next_line(const char *at, const char *word, char *line, size_t size);
 
 /* pressure.c: reclaim, stalls, swap areas, the program's cgroup */

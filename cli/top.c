@@ -398,9 +398,7 @@ int command_top(int argc, char **argv)
 				fail("top: -n %s: not a number of looks", optarg);
 			break;
 		case 's':
-			if (!mem_sort(NULL, optarg))
-				fail("top: --sort %s: give rss, pss, uss, anon, swap, tables, threads, name or pid", optarg);
-			t.sort = optarg;
+			t.sort = mem_sort_wish("top", optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -9,24 +9,12 @@
 #include <string.h>
 #include "cli/quire.h"
 
-static json_t *text(const char *s)
-{
-	return json_string(s) ?: json_string("?");
-}
-
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 /* The last word of a line is a program's name. */
 static json_t *name_at(const char *line)
 {
 	const char *blank = strrchr(line, ' ');
-	char name[96];
 
-	snprintf(name, sizeof(name), "%s", blank ? blank + 1 : line);
-	return text(name);
+	return json_text(blank ? blank + 1 : line);
 }
 
 static json_t *injected(const char *at)
@@ -43,15 +31,15 @@ static json_t *injected(const char *at)
 			   &size, what, place) != 8)
 			continue;
 		j = json_object();
-		json_object_set_new(j, "time_ns", number(time));
+		json_object_set_new(j, "time_ns", json_number(time));
 		json_object_set_new(j, "pid", json_integer(pid));
 		json_object_set_new(j, "tid", json_integer(tid));
 		json_object_set_new(j, "name", name_at(line));
-		json_object_set_new(j, "kind", text(kind));
-		json_object_set_new(j, "number", number(number_of));
-		json_object_set_new(j, "bytes", number(size));
-		json_object_set_new(j, "what", text(what));
-		json_object_set_new(j, "place", text(place));
+		json_object_set_new(j, "kind", json_text(kind));
+		json_object_set_new(j, "number", json_number(number_of));
+		json_object_set_new(j, "bytes", json_number(size));
+		json_object_set_new(j, "what", json_text(what));
+		json_object_set_new(j, "place", json_text(place));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -69,11 +57,11 @@ static json_t *windows(const char *at, uint64_t page)
 		if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &v[0], &v[1], &v[2], &v[3], &v[4]) != 5)
 			continue;
 		j = json_object();
-		json_object_set_new(j, "begin_ns", number(v[0]));
-		json_object_set_new(j, "end_ns", number(v[1]));
-		json_object_set_new(j, "keep_free_bytes", number(v[2] * page));
-		json_object_set_new(j, "taken_bytes", number(v[3] * page));
-		json_object_set_new(j, "least_free_bytes", number(v[4] * page));
+		json_object_set_new(j, "begin_ns", json_number(v[0]));
+		json_object_set_new(j, "end_ns", json_number(v[1]));
+		json_object_set_new(j, "keep_free_bytes", json_number(v[2] * page));
+		json_object_set_new(j, "taken_bytes", json_number(v[3] * page));
+		json_object_set_new(j, "least_free_bytes", json_number(v[4] * page));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -92,9 +80,9 @@ static json_t *score(const char *line, uint64_t page)
 	json_object_set_new(j, "pid", json_integer(pid));
 	json_object_set_new(j, "name", name_at(line));
 	json_object_set_new(j, "points", json_integer(points));
-	json_object_set_new(j, "rss_bytes", number(rss * page));
-	json_object_set_new(j, "swap_bytes", number(swap * page));
-	json_object_set_new(j, "page_table_bytes", number(tables * page));
+	json_object_set_new(j, "rss_bytes", json_number(rss * page));
+	json_object_set_new(j, "swap_bytes", json_number(swap * page));
+	json_object_set_new(j, "page_table_bytes", json_number(tables * page));
 	json_object_set_new(j, "oom_score_adj", json_integer(adj));
 	return j;
 }
@@ -115,13 +103,13 @@ static json_t *one_kill(const char *line, uint64_t page)
 	j = json_object();
 	json_object_set_new(j, "pid", json_integer(pid));
 	json_object_set_new(j, "name", name_at(line));
-	json_object_set_new(j, "scope", text(scope));
-	json_object_set_new(j, "first_failed_ns", number(failed));
-	json_object_set_new(j, "chosen_ns", number(chosen));
-	json_object_set_new(j, "freed_ns", number(freed));
-	json_object_set_new(j, "freed_bytes", number(frames > 0 ? (uint64_t)frames * page : 0));
+	json_object_set_new(j, "scope", json_text(scope));
+	json_object_set_new(j, "first_failed_ns", json_number(failed));
+	json_object_set_new(j, "chosen_ns", json_number(chosen));
+	json_object_set_new(j, "freed_ns", json_number(freed));
+	json_object_set_new(j, "freed_bytes", json_number(frames > 0 ? (uint64_t)frames * page : 0));
 	for (int i = 0; i < 6; i++)
-		json_object_set_new(j, held[i], number(v[i] * page));
+		json_object_set_new(j, held[i], json_number(v[i] * page));
 	json_object_set_new(j, "oom_score_adj", json_integer(adj));
 	json_object_set_new(j, "scores", json_array());
 	return j;
@@ -157,9 +145,9 @@ json_t *trouble_json(const char *events)
 
 	if (next_line(events, "failures", line, sizeof(line)) &&
 	    sscanf(line, "%79s %" SCNu64 " %" SCNu64, spec, &seen, &made) == 3) {
-		json_object_set_new(j, "fail_alloc", text(spec));
-		json_object_set_new(j, "requests_seen", number(seen));
-		json_object_set_new(j, "injected_total", number(made));
+		json_object_set_new(j, "fail_alloc", json_text(spec));
+		json_object_set_new(j, "requests_seen", json_number(seen));
+		json_object_set_new(j, "injected_total", json_number(made));
 	}
 	json_object_set_new(j, "injected", injected(events));
 	json_object_set_new(j, "pressure_windows", windows(events, page));
