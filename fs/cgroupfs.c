@@ -225,11 +225,13 @@ static int kill_write(struct memcg *m, char *text)
 
 static int current_show(struct text *out, struct memcg *m)
 {
+	memcg_slab_sync();
 	return show_pages(out, m->pages);
 }
 
 static int peak_show(struct text *out, struct memcg *m)
 {
+	memcg_slab_sync();
 	return show_pages(out, m->peak);
 }
 
@@ -326,25 +328,9 @@ static int memevents_local_show(struct text *out, struct memcg *m)
 	return show_events(out, m->events_local);
 }
 
-/* Keys that are kept per cgroup; those Linux has beside them are left out rather than shown as 0. */
 static int memstat_show(struct text *out, struct memcg *m)
 {
-	const long *s = m->stat;
-	const struct { const char *name; long pages; } rows[] = {
-		{ "anon", s[ACCT_ANON] },
-		{ "file", s[ACCT_PAGE_CACHE] + s[ACCT_SHMEM] },
-		{ "kernel", s[ACCT_KSTACK] + s[ACCT_PAGE_TABLE] + s[ACCT_SLAB] + s[ACCT_VMALLOC] },
-		{ "kernel_stack", s[ACCT_KSTACK] },
-		{ "pagetables", s[ACCT_PAGE_TABLE] },
-		{ "vmalloc", s[ACCT_VMALLOC] },
-		{ "shmem", s[ACCT_SHMEM] },
-		{ "swapcached", s[ACCT_SWAP_CACHE] },
-		{ "zswap", s[ACCT_ZSWAP] },
-		{ "slab", s[ACCT_SLAB] },
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
-		text_printf(out, "%s %ld\n", rows[i].name, max(rows[i].pages, 0L) << PAGE_SHIFT);
+	memcg_stat_show(out, m);
 	return 0;
 }
 

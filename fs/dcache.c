@@ -17,6 +17,7 @@
  */
 #include "internal.h"
 #include <lib/hash.h>
+#include <mm/memcg.h>
 #include <mm/page_alloc.h>
 #include <mm/reclaim.h>
 
@@ -361,13 +362,48 @@ static unsigned long dispose(struct list *dead)
 	return n;
 }
 
-static unsigned long dcache_scan(struct shrinker *s, unsigned long nr, gfp_t gfp)
+static bool charged_to(const struct dentry *d, struct memcg *m)
+{
+	return memcg_is_below(memcg_of_owner(slab_object_owner(d)), m);
+}
+
+/* The same for the dentries of one cgroup: others keep their place. */
+static unsigned long lru_isolate_memcg(unsigned long nr, struct memcg *m, struct list *out)
+{
+	struct dentry *d, *prev;
+	unsigned long n = 0;
+
+	spin_lock(&dcache_lock);
+	for (d = list_last_entry(&lru, struct dentry, lru); d && n < nr; d = prev) {
+		struct bucket *b;
+
+		prev = d->lru.prev == &lru ? NULL : list_entry(d->lru.prev, struct dentry, lru);
+		if (!charged_to(d, m))
+			continue;
+		b = bucket_lock(d);
+		if (atomic_read(&d->refs) || (d->flags & DCACHE_REFERENCED) || (d->inode && d->inode->data.nr_pages)) {
+			flags_change(d, DCACHE_REFERENCED, 0);
+		} else {
+			dentry_unlink_locked(d);
+			list_append(out, &d->lru);
+			n++;
+		}
+		spin_unlock(&b->lock);
+	}
+	spin_unlock(&dcache_lock);
+	return n;
+}
+
+static unsigned long dcache_scan(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg *m)
 {
 	struct list dead = LIST_INIT(dead);
 
 	if (!(gfp & GFP_FS))
 		return 0;
-	lru_isolate(nr, NULL, false, &dead);
+	if (m)
+		lru_isolate_memcg(nr, m, &dead);
+	else
+		lru_isolate(nr, NULL, false, &dead);
 	return dispose(&dead);
 }
 

@@ -286,9 +286,17 @@ static void pass_through_all(void)
 	}
 }
 
+static void set_bits(enum trace_event e, u8 bits, bool on)
+{
+	if (on)
+		__atomic_fetch_or(&trace_on[e], bits, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&trace_on[e], (u8)~bits, __ATOMIC_SEQ_CST);
+}
+
 void trace_set(enum trace_event e, bool on)
 {
-	WRITE_ONCE(trace_on[e], (trace_on[e] & ~TRACE_RECORD) | (on ? TRACE_RECORD : 0));
+	set_bits(e, TRACE_RECORD, on);
 }
 
 void trace_set_running(bool on)
@@ -331,7 +339,7 @@ void trace_set_trigger(enum trace_event e, unsigned bits, long count)
 {
 	trigger_count[e] = count;
 	WRITE_ONCE(triggers[e], bits);
-	WRITE_ONCE(trace_on[e], (trace_on[e] & ~TRACE_TRIGGER) | (bits ? TRACE_TRIGGER : 0));
+	set_bits(e, TRACE_TRIGGER, bits);
 	pass_through_all();
 }
 

@@ -12,6 +12,7 @@
 #include <arch/upcalls.h>
 #include <kernel/trace.h>
 #include <kernel/wait.h>
+#include <mm/memcg.h>
 
 static void kernel_fault(struct trapframe *f, vaddr_t addr, const char *what)
 {
@@ -25,6 +26,13 @@ static void user_fault(struct trapframe *f, int sig, int si_code, vaddr_t addr, 
 	if (addr >= TASK_SIZE_L5)
 		code |= PF_PRESENT;
 	user_exception(f, sig, si_code, addr, TRAP_PF, code | PF_USER);
+}
+
+/* Traced, or counted for cgroups. */
+static noinline void note_fault(bool user, vaddr_t addr, vaddr_t ip, unsigned long code)
+{
+	trace_page_fault(user, addr, ip, code);
+	memcg_vm_event(current->owner, MEMCG_PGFAULT);
 }
 
 static void fault_failed(struct trapframe *f, vaddr_t addr, unsigned long code, enum fault_result r)
@@ -71,7 +79,8 @@ void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code)
 		kernel_fault(f, addr, t->mm ? "stray access to user memory" : "null pointer or stray access");
 		return;
 	}
-	trace_page_fault(user, addr, f->ip, code);
+	if (unlikely(trace_on[user ? TRACE_FAULT_USER : TRACE_FAULT_KERNEL]))
+		note_fault(user, addr, f->ip, code);
 	access = (code & PF_WRITE ? ACCESS_WRITE : 0) | (code & PF_INSTR ? ACCESS_EXEC : 0) | (user ? ACCESS_USER : 0);
 	vm_event_add(PGFAULT, 1);
 	if (!(code & PF_PRESENT) && mm_fault_unlocked(t->mm, addr, access)) {
@@ -83,6 +92,7 @@ void page_fault(struct trapframe *f, vaddr_t addr, unsigned long code)
 		t->min_flt++;
 	} else if (r == FAULT_MAJOR_DONE) {
 		vm_event_add(PGMAJFAULT, 1);
+		memcg_vm_event(t->owner, MEMCG_PGMAJFAULT);
 		t->maj_flt++;
 	} else {
 		fault_failed(f, addr, code, r);

@@ -301,6 +301,16 @@ struct lru_levels *lru_levels(enum zone_type z, enum lru_kind kind)
 	return &lruvecs[z].levels[kind];
 }
 
+enum lru_list lru_list_of(const struct page *p)
+{
+	unsigned l = page_list(p);
+	const struct lruvec *v = page_lruvec(p);
+
+	if (l == LIST_UNEVICTABLE)
+		return LRU_UNEVICTABLE;
+	return (enum lru_list)(2 * (l / LRU_LEVELS) + (v->levels[l / LRU_LEVELS].active >> l % LRU_LEVELS & 1));
+}
+
 static void sum_up(const struct lruvec *v, unsigned long out[NR_LRU])
 {
 	for (int k = 0; k < NR_LRU_KINDS; k++)

@@ -8,8 +8,7 @@
  *             killed. Over high, the task reclaims on its way back to user mode, and sleeps a little when that was not
  *             enough. Allocations that cannot sleep, and those of a dying task, may exceed max, as on Linux.
  * PROTECTION  reclaim for others leaves a cgroup alone while it is within min, and within low unless nothing else helps.
- * CHARGED     user pages, page cache, page tables, kernel stacks, large kernel buffers, by frames. Slab objects smaller than a page
- *             are the machine's: their pages are shared between owners (docs/linux-differences.md).
+ * CHARGED     user pages, page cache, page tables, kernel stacks, large kernel buffers, by frames; slab objects by bytes (memcg_slab.c).
  * LIFE        a removed cgroup's charges become its parent's at once: the parent's numbers hold them already.
  * LOCKS       memcg_mutex (LOCK_IPC) for the tree; ledger_books.lock for numbers.
  */
@@ -197,7 +196,8 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
 	atomic_set(&m->refs, 1);
 	list_init(&m->children);
 	list_append(&parent->children, &m->sibling);
-	memcg_count++;
+	if (!memcg_count++)
+		memcg_slab_switch(true);
 	return m;
 }
 
@@ -210,9 +210,11 @@ void memcg_remove(struct memcg *m)
 		if (ledger_owners[o].memcg == m)
 			ledger_owners[o].memcg = m->parent == &memcg_root ? NULL : m->parent;
 	ledger_unlock();
+	memcg_slab_sync();
 	swap_id_put(m);
 	list_remove(&m->sibling);
-	memcg_count--;
+	if (!--memcg_count)
+		memcg_slab_switch(false);
 	memcg_put(m);
 }
 
@@ -289,7 +291,8 @@ static void audit_below(struct audit *a, struct memcg *m)
 
 		for (unsigned i = 0; i < NR_ACCOUNTS; i++)
 			sum += c->stat[i];
-		audit_expect(a, "memcg pages", c->pages, frames_below(c));
+		sum += memcg_slab_pages(c);
+		audit_expect(a, "memcg pages", c->pages, frames_below(c) + memcg_slab_pages(c));
 		audit_expect(a, "memcg stat", c->pages, sum);
 		audit_below(a, c);
 	}

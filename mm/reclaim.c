@@ -60,9 +60,10 @@ static enum reclaim_verdict judge(struct page *p)
 }
 
 /* A page has been had. */
-static void note_stolen(struct scan *s, bool anon)
+static void note_stolen(struct scan *s, bool anon, owner_t owner)
 {
 	s->freed++;
+	memcg_vm_event(owner, current == kswapd_task ? MEMCG_PGSTEAL_KSWAPD : MEMCG_PGSTEAL_DIRECT);
 	vm_event_add(PGSTEAL, 1);
 	if (current != kswapd_task)
 		vm_event_add(PGSTEAL_DIRECT, 1);
@@ -112,6 +113,7 @@ static bool try_drop(struct scan *s, struct page *p)
 		if ((page_mapcount(p) && rmap_discard(p)) || page_refs(p) != 1)
 			return false;
 		vm_event_add(PGLAZYFREED, 1);
+		memcg_vm_event(p->owner, MEMCG_PGLAZYFREED);
 		return true;
 	}
 	if (!m || page_is_anon(p) || (m->flags & (MAPPING_UNEVICTABLE | MAPPING_NO_WRITEBACK)) || page_test(p, PG_WRITEBACK))
@@ -138,10 +140,12 @@ static void give_back(struct scan *s, struct page *p)
 
 static void dropped(struct scan *s, struct page *p)
 {
+	owner_t owner = p->owner;
+
 	page_unlock(p);
 	if (s->isolated)
 		page_put(p);
-	note_stolen(s, true);
+	note_stolen(s, true, owner);
 }
 
 /* Write the run that has been collected, and drop what is clean then. */
@@ -240,6 +244,7 @@ static bool barred_from_swap(struct scan *s, struct page *p)
 static void reclaim_one(struct scan *s, struct page *p)
 {
 	enum reclaim_verdict v;
+	owner_t owner = p->owner;
 
 	if (unlikely(memcg_count) && (!memcg_reclaimable(s->memcg, p->owner, s->priority) || barred_from_swap(s, p))) {
 		lru_putback(p);
@@ -249,6 +254,7 @@ static void reclaim_one(struct scan *s, struct page *p)
 		lru_putback(p);
 		return;
 	}
+	memcg_vm_event(owner, current == kswapd_task ? MEMCG_PGSCAN_KSWAPD : MEMCG_PGSCAN_DIRECT);
 	v = judge(p);
 	if (v == RECLAIM && page_test(p, PG_SWAPBACKED)) {
 		swap_out(s, p);
@@ -257,13 +263,14 @@ static void reclaim_one(struct scan *s, struct page *p)
 	if (v == RECLAIM && try_drop(s, p)) {
 		page_unlock(p);
 		page_put(p);
-		note_stolen(s, false);
+		note_stolen(s, false, owner);
 		return;
 	}
 	if (v == ACTIVATE) {
 		page_set(p, PG_ACTIVE);
 		lru_place(p);
 		vm_event_add(PGACTIVATE, 1);
+		memcg_vm_event(owner, MEMCG_PGACTIVATE);
 	}
 	page_unlock(p);
 	lru_putback(p);
@@ -290,11 +297,13 @@ static void deactivate_one(struct scan *s, struct page *p)
 		lru_putback(p);
 		return;
 	}
+	memcg_vm_event(p->owner, MEMCG_PGREFILL);
 	used = page_mapcount(p) ? rmap_referenced(p) : 0;
 	if (used <= 0) {
 		page_clear(p, PG_ACTIVE);
 		lru_place(p);
 		vm_event_add(PGDEACTIVATE, 1);
+		memcg_vm_event(p->owner, MEMCG_PGDEACTIVATE);
 	}
 	lru_putback(p);
 	if (used < 0)
@@ -378,7 +387,7 @@ static void shrink_round(struct scan *s, enum zone_type top)
 		if (zones[z].managed_pages)
 			shrink_zone(s, (enum zone_type)z);
 	if (s->freed < BATCH || s->priority < PRIORITIES - 2)
-		s->freed += shrinkers_scan(s->gfp, s->priority);
+		s->freed += shrinkers_scan(s->gfp, s->priority, NULL);
 }
 
 static unsigned long reclaim(gfp_t gfp, enum zone_type top)
@@ -410,7 +419,22 @@ static unsigned long direct_reclaim(gfp_t gfp, unsigned order)
 	return reclaim(gfp, top);
 }
 
-/* The same on behalf of one cgroup: its pages only, and no shrinkers, whose objects belong to nobody in particular. */
+/* Its own dentries and inodes. Pages' worth that it has less of. */
+static unsigned long shrink_objects(struct memcg *m, gfp_t gfp, unsigned priority)
+{
+	long before, after;
+
+	if (m->slab[1] < (long)PAGE_SIZE)
+		return 0;
+	memcg_slab_sync();
+	before = memcg_slab_pages(m);
+	shrinkers_scan(gfp, priority, m);
+	memcg_slab_sync();
+	after = memcg_slab_pages(m);
+	return before > after ? (unsigned long)(before - after) : 0;
+}
+
+/* The same on behalf of one cgroup: its pages and objects only. */
 unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 {
 	struct task *t = current;
@@ -427,6 +451,8 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 			if (zones[z].managed_pages)
 				shrink_zone(&s, (enum zone_type)z);
 		freed += s.freed;
+		if (freed < nr || p < PRIORITIES - 2)
+			freed += shrink_objects(m, gfp, s.priority);
 	}
 	swap_batch_end(&s.slots);
 	t->flags = (t->flags & ~TF_MEMALLOC) | had;
@@ -447,7 +473,7 @@ void reclaim_pages_now(struct page **pages, unsigned nr)
 			continue;
 		}
 		if (p->mapping && !page_is_anon(p) && page_refs(p) == 3 && try_drop(&s, p))	/* cache, one entry, the caller */
-			note_stolen(&s, false);
+			note_stolen(&s, false, p->owner);
 		page_unlock(p);
 	}
 	write_out(&s);
@@ -560,7 +586,7 @@ void reclaim_drop_caches(int what)
 	}
 	if (what & 2) {
 		vm_event_add(DROP_SLAB, 1);
-		while (shrinkers_scan(GFP_KERNEL, 0) > 10)
+		while (shrinkers_scan(GFP_KERNEL, 0, NULL) > 10)
 			;
 		slab_shrink_all();
 	}

@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #include <lib/hash.h>
+#include <mm/memcg.h>
 
 struct trace {
 	u32	key, seq;
@@ -70,6 +71,7 @@ bool workingset_refault(const struct address_space *m, pgoff_t index)
 	t->key = 0;
 	window_refaults++;
 	vm_event_add(WORKINGSET_REFAULT, 1);
+	memcg_vm_event(current->owner, MEMCG_REFAULT_FILE);
 	return true;
 }
 

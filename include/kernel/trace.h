@@ -16,7 +16,7 @@ enum trace_event {
 	TRACE_STACK,			/* the stack of the event before it */
 };
 
-enum { TRACE_RECORD = 1, TRACE_TRIGGER = 2, TRACE_STREAM = 4, TRACE_AGE = 8 };	/* the last two: not for us, but off the fast path */
+enum { TRACE_RECORD = 1, TRACE_TRIGGER = 2, TRACE_STREAM = 4, TRACE_AGE = 8, TRACE_MEMCG = 16 };	/* the last three: not for us, but off the fast path */
 extern u8 trace_on[NR_TRACE_EVENTS];	/* bits above. Read on hot paths; written through trace_set() */
 
 void trace_emit(enum trace_event e, u64 a, u64 b, u64 c, u64 d, u64 f, const char *name);

@@ -26,6 +26,7 @@ struct lru_levels *lru_levels(enum zone_type z, enum lru_kind kind);
 unsigned lru_isolate(enum zone_type z, enum lru_kind kind, unsigned level, unsigned nr, struct list *out, unsigned *scanned);
 void lru_place(struct page *p);
 void lru_putback(struct page *p);
+enum lru_list lru_list_of(const struct page *p);	/* of a page with PG_LRU; a guess unless its place cannot change */
 unsigned long lru_pages(enum lru_list l);
 /* Pages on each list of a zone, for /proc/zoneinfo. */
 void lru_zone_pages(struct zone *z, unsigned long out[NR_LRU]);

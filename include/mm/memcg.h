@@ -7,6 +7,7 @@
 #ifndef MM_MEMCG_H
 #define MM_MEMCG_H
 
+#include <arch/page.h>
 #include <kernel/psi.h>
 #include <lib/atomic.h>
 #include <lib/list.h>
@@ -15,6 +16,10 @@
 
 enum memcg_event { MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL, NR_MEMCG_EVENTS };
 enum memcg_swap_event { SWAP_HIGH, SWAP_MAX, SWAP_FAIL, NR_SWAP_EVENTS };
+enum memcg_vm_event {			/* in the order of memory.stat */
+	MEMCG_REFAULT_FILE, MEMCG_PGSCAN_KSWAPD, MEMCG_PGSCAN_DIRECT, MEMCG_PGSTEAL_KSWAPD, MEMCG_PGSTEAL_DIRECT, MEMCG_PGFAULT,
+	MEMCG_PGMAJFAULT, MEMCG_PGREFILL, MEMCG_PGACTIVATE, MEMCG_PGDEACTIVATE, MEMCG_PGLAZYFREED, NR_MEMCG_VM_EVENTS
+};
 #define MEMCG_NO_LIMIT	((long)(S64_MAX >> PAGE_SHIFT))
 #define MEMCG_NAME_MAX	64
 
@@ -30,6 +35,8 @@ struct memcg {
 	/* the numbers, frames: under the ledger's lock; with all below */
 	long		pages, peak;
 	long		stat[NR_ACCOUNTS];
+	long		slab[2];		/* bytes of slab objects: unreclaimable, reclaimable; in `pages` rounded up */
+	long		slab_found;		/* by the audit */
 	/* limits; read without a lock */
 	long		max, high, low, min;
 	bool		oom_group;
@@ -40,6 +47,7 @@ struct memcg {
 	long		swap_max, swap_high, zswap_max;	/* pages */
 	u16		swap_id;		/* what slots name it by; 0: its parent pays */
 	atomic_long_t	swap_events[NR_SWAP_EVENTS];
+	atomic_long_t	vm_events[NR_MEMCG_VM_EVENTS];	/* with all below */
 	struct psi_group psi;			/* the root's is psi_system */
 };
 
@@ -73,6 +81,23 @@ void memcg_swap_refused(owner_t o);		/* events, once per reclaim that passed ove
 bool memcg_zswap_allowed(owner_t o);
 void memcg_zswap_charge(u16 id, long bytes);
 long memcg_swap_slots(void);			/* charged to anybody, for the audit */
+
+/* Slab objects: mm/memcg_slab.c. */
+static inline long memcg_slab_pages(const struct memcg *m)
+{
+	return (max(m->slab[0] + m->slab[1], 0L) + (long)PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+void memcg_slab_sync(void);		/* all cgroups' numbers are up to date */
+void memcg_slab_switch(bool on);	/* there are cgroups, or none any more */
+
+/* memory.stat: mm/memcg_stat.c. */
+void memcg_stat_show(struct text *out, struct memcg *m);
+void memcg_vm_event_slow(owner_t o, enum memcg_vm_event e);
+static inline void memcg_vm_event(owner_t o, enum memcg_vm_event e)
+{
+	if (unlikely(memcg_count))
+		memcg_vm_event_slow(o, e);
+}
 
 void memcg_bind_owner(owner_t o, struct memcg *m);	/* a fresh owner */
 struct memcg *memcg_of_owner(owner_t o);		/* never NULL */

@@ -11,6 +11,7 @@
 #include <lib/list.h>
 #include <mm/ledger.h>
 
+struct memcg;
 struct text_ops;
 
 struct slab_cache;		/* opaque: mm/slab.c */
@@ -50,6 +51,8 @@ void kvfree(const void *p);
 /* Bytes from p to the end of the slab object it points into; 0 when p is in no slab. For user-copy checks. */
 size_t slab_object_room(const void *p);
 
+owner_t slab_object_owner(const void *obj);	/* of a live object: who pays for it */
+
 struct slab_info {
 	const char	*name;
 	size_t		object_size, slot_size;
@@ -69,12 +72,13 @@ extern const struct text_ops text_kernel_ops;
 /* Caches that can give memory back under pressure register one. Called with no locks, may sleep if gfp lets it. */
 struct shrinker {
 	unsigned long	(*count)(struct shrinker *s);
-	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp);	/* objects freed */
+	/* Objects freed. m not NULL: only those charged to that cgroup or below. */
+	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg *m);
 	const char	*name;
 	struct list	link;
 };
 /* One turn over all shrinkers: each may free up to count >> priority of its objects. Returns objects freed. */
-unsigned long shrinkers_scan(gfp_t gfp, unsigned priority);
+unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg *m);
 void shrinker_register(struct shrinker *s);
 
 #endif

@@ -60,6 +60,10 @@ static inline u32 *slab_tag(const struct slab_cache *c, const void *obj)
 		return &virt_to_page(obj)->slab_tags[((vaddr_t)obj & (PAGE_SIZE - 1)) != 0];
 	return (u32 *)(base + c->tags_at) + ((u64)((vaddr_t)obj - base) * c->reciprocal >> 32);
 }
+static inline owner_t slab_tag_owner(u32 tag)
+{
+	return (owner_t)tag;
+}
 /* When an object was made: ms since boot + 1. Only with c->born_at. */
 static inline u32 *slab_born(const struct slab_cache *c, const void *obj)
 {
@@ -98,5 +102,14 @@ noreturn void slab_bad_free(struct slab_cache *c, const void *obj, const char *w
 
 /* kmalloc.c */
 void kmalloc_init(void);
+
+/* mm/memcg_slab.c: only while there are cgroups. */
+#ifdef NO_LEDGER
+static inline bool memcg_slab_room(size_t bytes, gfp_t gfp) { return true; }
+static inline void memcg_slab_book(owner_t o, bool reclaimable, long bytes) { }
+#else
+bool memcg_slab_room(size_t bytes, gfp_t gfp);			/* may current's cgroup have so much more? Reclaims, kills */
+void memcg_slab_book(owner_t o, bool reclaimable, long bytes);	/* bytes < 0: given back */
+#endif
 
 #endif

@@ -251,6 +251,7 @@ static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_s
 	return take(c, this_slab_cpu(c), gfp, site);
 }
 
+/* Traced, or charged to cgroups. */
 static bool is_kmalloc_cache(const struct slab_cache *c)
 {
 	return str_has_prefix(c->name, "kmalloc-");	/* those have events of their own */
@@ -258,8 +259,11 @@ static bool is_kmalloc_cache(const struct slab_cache *c)
 
 static noinline void *alloc_traced(struct slab_cache *c, gfp_t gfp, struct alloc_site *site, const void *caller)
 {
-	void *obj = alloc_slow(c, gfp, site);
+	bool charged = memcg_count && !(gfp & GFP_NOACCOUNT);
+	void *obj = charged && !memcg_slab_room(c->slot_size, gfp) ? NULL : alloc_slow(c, gfp, site);
 
+	if (obj && charged)
+		memcg_slab_book(slab_tag_owner(*slab_tag(c, obj)), c->flags & SLAB_RECLAIMABLE, c->slot_size);
 	if (obj && c->born_at)
 		*slab_born(c, obj) = slab_now();
 	if (obj && !is_kmalloc_cache(c))
@@ -269,6 +273,8 @@ static noinline void *alloc_traced(struct slab_cache *c, gfp_t gfp, struct alloc
 
 static noinline void free_traced(struct slab_cache *c, void *obj, const void *caller)
 {
+	if (memcg_count)
+		memcg_slab_book(slab_tag_owner(*slab_tag(c, obj)), c->flags & SLAB_RECLAIMABLE, -(long)c->slot_size);
 	if (!is_kmalloc_cache(c))
 		trace_kmem_cache_free((vaddr_t)caller, obj, c->name);
 }
@@ -323,6 +329,15 @@ void slab_free(struct slab_cache *c, void *obj)
 	}
 #endif
 	put_on_stack(c, obj);
+}
+
+owner_t slab_object_owner(const void *obj)
+{
+#ifdef NO_LEDGER
+	return OWNER_MACHINE;
+#else
+	return slab_tag_owner(*slab_tag(page_head(virt_to_page(obj))->slab_cache, obj));
+#endif
 }
 
 void slab_bad_free(struct slab_cache *c, const void *obj, const char *what)
