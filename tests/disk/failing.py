@@ -1,7 +1,7 @@
 """failing.py - disks that fail, by QEMU's blkdebug: swap areas, files and metadata of ext2. errors.c is what runs in the guest."""
 import os, re, subprocess
 
-from disk import TOP, clean, content, guest, image, sh
+from disk import QUIRE, TOP, clean, content, guest, image, sh
 
 
 def rules(tmp, *rules_):
@@ -165,7 +165,29 @@ def flush_fails(tmp):
     return out is not None and out.startswith('errno 5\nerrno 5\nerrno 5\n') and content(img, 'victim')[:1] == b'w'
 
 
+def each_alloc(tmp):
+    """Every allocation of the kernel failed in turn: swapon, swapoff, pages out and in, and all that ext2 does."""
+    exe = os.path.join(tmp, 'fault_injection')
+    subprocess.run(['cc', '-O1', '-static', '-pthread', '-w', '-o', exe, os.path.join(TOP, 'tests/sys/fault_injection.c')], check=True)
+    os.mkdir(os.path.join(tmp, 'w'))
+    swap = os.path.join(swap_image(tmp), '')[:-1]
+    os.rename(swap, swap + '.swap')
+    for bs in (4096, 1024):
+        img = image(tmp, '8M', '-b', str(bs))
+        names = 'each_mount_ext2' if bs == 1024 else 'each_mount_ext2 each_swapon each_swap_out each_swap_shmem each_swap_in'
+        r = sh(QUIRE, 'run', '-q', '--root', '--audit', '--disk', img, '--disk', swap + '.swap', '--rodir', tmp, '--', 'bash', '-c',
+               'cd /tmp; export EXT2_DISK=/dev/vda SWAP_DISK=/dev/vdb; for t in %s; do [ ${t#each_swap_} = $t ] || swapon /dev/vdb;'
+               ' %s $t 2>&1 | grep -v ^1; done; swapoff -a; echo done' % (names, exe))
+        out = r.stdout.decode('utf-8', 'replace')
+        good = r.returncode == 0 and 'not ok' not in out and out.count('ok ') == len(names.split()) and 'SKIP' not in out and 'done' in out
+        if not good or not clean(img):
+            print('# ' + out[-2000:].replace('\n', '\n# '))
+            return False
+    return True
+
+
 TESTS = [
+    ('fail_each_alloc', each_alloc),
     ('fail_swap_read', swap_case('swap-read %d' % SLOT, ('read', SLOT * 8 + 3, False))),
     ('fail_swap_read_once', swap_case('swap-read', ('read', SLOT * 8 + 3, True))),
     ('fail_swap_write', swap_case('swap-write', ('write', None, False), more=all_stay)),

@@ -5,6 +5,7 @@
  *         operation says ENOMEM (or succeeds all the same), nothing is leaked, and the next try works.
  */
 #include "t.h"
+#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/swap.h>
 
@@ -263,21 +264,28 @@ TEST(each_pipe)
 	each_fails(op_pipe, ENFILE);
 }
 
-/* Pages that went to swap come back, whatever fails on their way. Skipped without swap. */
-TEST(each_swap_in)
+static int swap_areas(void)
 {
-	char line[128];
 	FILE *f = fopen("/proc/swaps", "r");
-	int lines = 0, n;
-	size_t len = 32 * PG;
-	unsigned char *p;
+	char line[128];
+	int lines = 0;
 
 	while (f && fgets(line, sizeof(line), f))
 		lines++;
 	if (f)
 		fclose(f);
+	return lines ? lines - 1 : 0;
+}
+
+/* Pages that went to swap come back, whatever fails on their way. Skipped without swap. */
+TEST(each_swap_in)
+{
+	int n;
+	size_t len = 32 * PG;
+	unsigned char *p;
+
 	NEED_INJECTION();
-	if (lines < 2)
+	if (!swap_areas())
 		SKIP("no swap");
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(p != MAP_FAILED);
@@ -309,6 +317,186 @@ TEST(each_swap_in)
 			CHECK(!"the page came back as it was");
 			break;
 		}
+}
+
+/* Pages on their way to swap: they go, or stay, and are what they were. */
+TEST(each_swap_out)
+{
+	size_t len = 96 * PG;
+	unsigned char *p;
+	int n;
+
+	NEED_INJECTION();
+	if (!swap_areas())
+		SKIP("no swap");
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	for (n = 1; n < 300; n++) {
+		bool good = true, over;
+
+		for (size_t i = 0; i < len; i += 8)
+			p[i] = (unsigned char)(i >> 4);
+		set_nth(n);
+		madvise(p, len, 21 /* MADV_PAGEOUT */);
+		over = !fired();
+		for (size_t i = 0; i < len; i += 8)
+			good &= p[i] == (unsigned char)(i >> 4);
+		CHECK(good);
+		if (over)
+			break;
+	}
+	CHECK(n < 300);
+	munmap(p, len);
+}
+
+/* Shared memory out and back: a page that cannot come back now comes back later. */
+TEST(each_swap_shmem)
+{
+	size_t len = 64 * PG;
+	unsigned char *p;
+	char c;
+	int fd, n;
+
+	NEED_INJECTION();
+	if (!swap_areas())
+		SKIP("no swap");
+	fd = memfd_create("m", 0);
+	CHECK(ftruncate(fd, (off_t)len) == 0);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	for (size_t i = 0; i < len; i += 8)
+		p[i] = (unsigned char)(i >> 4);
+	for (n = 1; n < 500; n++) {
+		bool good = true, over;
+
+		set_nth(n);
+		madvise(p, len, 21);
+		for (size_t i = 0; i < len; i += PG)
+			good &= pread(fd, &c, 1, (off_t)i) == 1 ? c == (char)(i >> 4) : errno == ENOMEM;
+		over = !fired();
+		for (size_t i = 0; i < len; i += 8)
+			good &= p[i] == (unsigned char)(i >> 4);
+		CHECK(good);
+		if (over)
+			break;
+	}
+	CHECK(n > 1 && n < 500);
+	munmap(p, len);
+	close(fd);
+}
+
+/* tests/disk/run names a disk with a swap header, and one with an ext2 on it. */
+static int op_swapon(void)
+{
+	unsigned char *p;
+	int err = 0;
+
+	if (swapon(getenv("SWAP_DISK"), 0))
+		return -1;
+	p = mmap(NULL, 64 * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p != MAP_FAILED) {
+		memset(p, 5, 64 * PG);
+		madvise(p, 64 * PG, 21);
+	}
+	while (swapoff(getenv("SWAP_DISK"))) {		/* for want of memory: it is in use as before */
+		if (errno != ENOMEM || err)
+			return -1;
+		err = ENOMEM;
+	}
+	for (size_t i = 0; p != MAP_FAILED && i < 64; i++)
+		if (p[i * PG] != 5 || p[i * PG + PG - 1] != 5)
+			err = EBADMSG;
+	if (p != MAP_FAILED)
+		munmap(p, 64 * PG);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+TEST(each_swapon)
+{
+	NEED_INJECTION();
+	if (!getenv("SWAP_DISK"))
+		SKIP("no disk to swap to");
+	each_fails(op_swapon, 0);
+}
+
+static int note_error(long r, int allowed, int *err)
+{
+	if (r < 0 && errno != allowed && !*err)
+		*err = errno;
+	return r < 0;
+}
+
+/* A bit of everything, on a file system of its own. */
+static int op_mounted(const char *source, const char *type)
+{
+	static char big[20 * PG], link[200];
+	int err = 0, fd;
+
+	memset(link, 'l', sizeof(link) - 1);
+	memset(big, 'b', sizeof(big));
+	if (mount(source, "mnt", type, 0, NULL))
+		return -1;
+	note_error(mkdir("mnt/d", 0700), EEXIST, &err);
+	fd = open("mnt/d/f", O_RDWR | O_CREAT, 0600);
+	if (!note_error(fd, 0, &err)) {
+		note_error(pwrite(fd, big, sizeof(big), 300 * PG), 0, &err);	/* past the direct blocks */
+		note_error(fsync(fd), 0, &err);
+		note_error(pread(fd, big, PG, 301 * PG), 0, &err);
+		if (!err && big[7] != 'b')
+			err = EBADMSG;
+		note_error(ftruncate(fd, 100), 0, &err);
+		close(fd);
+	}
+	note_error(symlink(link, "mnt/d/long"), EEXIST, &err);
+	note_error(rename("mnt/d/f", "mnt/g"), ENOENT, &err);
+	note_error(unlink("mnt/g"), ENOENT, &err);
+	note_error(unlink("mnt/d/long"), ENOENT, &err);
+	note_error(rmdir("mnt/d"), ENOENT, &err);
+	note_error(umount2("mnt", 0), 0, &err);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+/* Failing halfway leaves a file system that the next round finishes, and e2fsck at the end calls clean. */
+static void each_mount_of(const char *source, const char *type)
+{
+	int n;
+
+	mkdir("mnt", 0700);
+	for (n = 1; n < MOST; n++) {
+		int r, err;
+		bool over;
+
+		set_nth(n);
+		r = op_mounted(source, type);
+		err = errno;
+		over = !fired();
+		umount2("mnt", 0);
+		if (r)
+			CHECK(err == ENOMEM || err == ENOTEMPTY);
+		if (over)
+			break;
+	}
+	CHECK(n > 5 && n < MOST);
+	EXPECT_EQ(op_mounted(source, type), 0);
+	rmdir("mnt");
+}
+
+TEST(each_mount)
+{
+	NEED_INJECTION();
+	if (geteuid())
+		SKIP("only root mounts");
+	each_mount_of("none", "tmpfs");
+}
+
+TEST(each_mount_ext2)
+{
+	NEED_INJECTION();
+	if (!getenv("EXT2_DISK"))
+		SKIP("no disk to mount");
+	each_mount_of(getenv("EXT2_DISK"), "ext2");
 }
 
 /* Linux's knobs: every slab allocation of a thread that asked for it fails, and of nobody else. */
