@@ -224,3 +224,8 @@ void trap_oops(struct trapframe *f, const char *what, vaddr_t addr)
 void user_exception(struct trapframe *f, int signo, int code, vaddr_t addr, int trapno, unsigned long err)
 {
 }
+
+/* Sanitizers and debuggers tell more. */
+void dump_stack(void)
+{
+}
