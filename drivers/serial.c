@@ -85,7 +85,7 @@ int serial_listen(void (*fn)(void *arg), void *arg)
 
 	if (!present)
 		return -ENODEV;
-	err = irq_request(SERIAL_IRQ, NULL, fn, arg);
+	err = irq_request(SERIAL_IRQ, "ttyS0", NULL, fn, arg);
 	if (!err)
 		outb(COM1 + REG_IER, 1);	/* receive interrupts */
 	return err;

@@ -25,13 +25,15 @@
 #define NR_DEFERRED	64
 
 struct line {
+	const char	*name;			/* NULL: unused */
 	irq_hard_fn	hard;
 	void		*arg;
 	int		slot;			/* deferred handler, -1: none */
-	bool		used, level, active_low, trigger_set;
+	bool		level, active_low, trigger_set;
 	u64		count;
 };
 static struct line lines[NR_LINES];
+static DEFINE_PER_CPU(u64, timer_count);
 
 static struct {
 	const char	*name;
@@ -117,7 +119,7 @@ static u32 resolve(unsigned line, bool *level, bool *active_low)
 	return line;
 }
 
-int irq_request(unsigned line, irq_hard_fn hard, irq_deferred_fn fn, void *arg)
+int irq_request(unsigned line, const char *name, irq_hard_fn hard, irq_deferred_fn fn, void *arg)
 {
 	struct line *l = &lines[line];
 	bool level, active_low;
@@ -125,14 +127,14 @@ int irq_request(unsigned line, irq_hard_fn hard, irq_deferred_fn fn, void *arg)
 
 	if (line >= NR_LINES || (!hard && !fn))
 		return -EINVAL;
-	if (l->used)
+	if (l->name)
 		return -EBUSY;
-	l->slot = fn ? deferred_register("irq", fn, arg) : -1;
+	l->slot = fn ? deferred_register(name, fn, arg) : -1;
 	if (fn && l->slot < 0)
 		return l->slot;
 	l->hard = hard;
 	l->arg = arg;
-	l->used = true;
+	l->name = name;
 	gsi = resolve(line, &level, &active_low);
 	ioapic_route(gsi, (u8)(VECTOR_DEVICE + line), platform.apic_ids[0], level, active_low);
 	return 0;
@@ -145,7 +147,12 @@ u64 irq_count(unsigned line, unsigned cpu)
 
 const char *irq_name(unsigned line)
 {
-	return line < NR_LINES && lines[line].used ? "device" : NULL;
+	return line < NR_LINES ? lines[line].name : NULL;
+}
+
+u64 irq_timer_count(unsigned cpu)
+{
+	return per_cpu(timer_count, cpu);
 }
 
 static void device_interrupt(unsigned n)
@@ -153,7 +160,7 @@ static void device_interrupt(unsigned n)
 	struct line *l = &lines[n];
 
 	l->count++;
-	if (l->used && (!l->hard || l->hard(l->arg)) && l->slot >= 0)
+	if (l->name && (!l->hard || l->hard(l->arg)) && l->slot >= 0)
 		deferred_raise(l->slot);
 	lapic_eoi();
 }
@@ -164,6 +171,7 @@ void interrupt_handler(struct trapframe *f, unsigned vector)
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();
+		this_cpu_inc(timer_count);
 		sched_timer_interrupt(trap_from_user(f));
 		break;
 	case VECTOR_RESCHEDULE:

@@ -201,7 +201,7 @@ static int mmio_probe(paddr_t base, unsigned line)
 	m->dev.id = id;
 	m->dev.transport = &mmio_transport;
 	irq_set_trigger(line, true, false);
-	err = irq_request(line, mmio_hard_irq, mmio_deferred, m);
+	err = irq_request(line, "virtio-mmio", mmio_hard_irq, mmio_deferred, m);
 	if (err) {
 		kfree(m);
 		return err;

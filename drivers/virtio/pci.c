@@ -169,7 +169,7 @@ static int join_line(struct pci_virtio *p)
 	if (!first)
 		return 0;
 	irq_set_trigger(FIRST_LINE + n, true, true);
-	return irq_request(FIRST_LINE + n, line_hard, line_deferred, &line_devices[n]);
+	return irq_request(FIRST_LINE + n, "virtio-pci", line_hard, line_deferred, &line_devices[n]);
 }
 
 /* ---- finding them ---- */

@@ -73,6 +73,8 @@ static u64 irq_total(void)
 	for (unsigned l = 0; l < 48; l++)
 		for_each_cpu(cpu)
 			n += irq_name(l) ? irq_count(l, cpu) : 0;
+	for_each_cpu(cpu)
+		n += irq_timer_count(cpu);
 	return n;
 }
 
@@ -164,6 +166,10 @@ static int interrupts_show(struct text *out, void *arg)
 			text_printf(out, " %10llu", (unsigned long long)irq_count(l, cpu));
 		text_printf(out, "   IO-APIC  %s\n", irq_name(l));
 	}
+	text_puts(out, "LOC:");
+	for_each_cpu(cpu)
+		text_printf(out, " %10llu", (unsigned long long)irq_timer_count(cpu));
+	text_puts(out, "   Local timer interrupts\n");
 	return 0;
 }
 

@@ -16,7 +16,7 @@ typedef bool (*irq_hard_fn)(void *arg);
 typedef void (*irq_deferred_fn)(void *arg);
 
 /* `line` is a global system interrupt (IOAPIC input). 0, -EBUSY, -EINVAL. Lines above the ISA's 16 are level, active high. */
-int irq_request(unsigned line, irq_hard_fn hard, irq_deferred_fn deferred, void *arg) must_check;
+int irq_request(unsigned line, const char *name, irq_hard_fn hard, irq_deferred_fn deferred, void *arg) must_check;
 /* Before irq_request(): PCI lines are level, active low. */
 void irq_set_trigger(unsigned line, bool level, bool active_low);
 
@@ -28,6 +28,7 @@ void irq_run_deferred(void);		/* at safe points only: no locks held, interrupts 
 
 /* Per line and CPU, for /proc/interrupts. */
 u64 irq_count(unsigned line, unsigned cpu);
-const char *irq_name(unsigned line);
+const char *irq_name(unsigned line);	/* as its owner calls it; NULL: nobody asked for this line */
+u64 irq_timer_count(unsigned cpu);
 
 #endif

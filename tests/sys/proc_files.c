@@ -111,6 +111,7 @@ TEST(system_files)
 	CHECK(sscanf(t_get("/proc/loadavg"), "%f %f %f", &a, &b, &c) == 3);
 	CHECK(strstr(t_get("/proc/filesystems"), "proc"));
 	CHECK(strstr(t_get("/proc/mounts"), " /proc proc "));
+	CHECK(strstr(t_get("/proc/interrupts"), "\nLOC:"));
 }
 
 TEST(errnos)
