@@ -68,7 +68,7 @@ int module_param_text(const struct module_param *p, char *buf, size_t size)
 	case 's': return kscnprintf(buf, size, "%d\n", *(short *)p->value);
 	case 'S': return kscnprintf(buf, size, "%u\n", *(u16 *)p->value);
 	case 'B': return kscnprintf(buf, size, "%u\n", *(u8 *)p->value);
-	case 'b': return kscnprintf(buf, size, "%c\n", *(bool *)p->value ? 'Y' : 'N');
+	case 'b': return kscnprintf(buf, size, "%c\n", *(u8 *)p->value ? 'Y' : 'N');
 	case 'c': return kscnprintf(buf, size, "%s\n", *(char **)p->value ? *(char **)p->value : "(null)");
 	default: return 0;
 	}
