@@ -67,9 +67,10 @@ SECTIONS
 		*(.data .data.*)
 		. = ALIGN(64);
 		__start_alloc_sites = .;
+		ledger_sites_by_id = . - 64;	/* a struct alloc_site less */
 		*(alloc_sites)
 		__stop_alloc_sites = .;
-		. += 384 * 48;			/* slots for the sites of modules */
+		. += 384 * 64;			/* slots for the sites of modules */
 		__end_alloc_sites = .;
 		. = ALIGN(64);
 		percpu_start = .;

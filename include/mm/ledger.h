@@ -57,7 +57,10 @@ struct alloc_site {
 	long		bytes;		/* live now */
 	long		peak_bytes;
 	long		calls;		/* allocations ever; those of slab objects too, without a lock */
-} aligned_to(8);			/* an array, as the linker lays them out: no gaps */
+	/* Of modules' sites, in units of mm/ledger/modules.c: what may yet be taken before a peak can be exceeded; all that ever was. */
+	long		credit;
+	unsigned long	total;
+} aligned_to(8);			/* 64 bytes, as kernel.lds.S knows; an array, as the linker lays them out: no gaps */
 
 #define ALLOC_SITE() ({									\
 	static struct alloc_site alloc_site_here used_sym in_section("alloc_sites") aligned_to(8) = {	\

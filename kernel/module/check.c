@@ -80,7 +80,8 @@ bool module_sites_ok(const struct module *m)
 
 		s->id = (u16)(m->first_site + i);
 		s->module = (u16)m->books;
-		s->bytes = s->peak_bytes = s->calls = 0;
+		s->bytes = s->peak_bytes = s->calls = s->credit = 0;
+		s->total = 0;
 		if (!string_ok(m, s->file) || !string_ok(m, s->func)) {
 			s->file = s->func = "?";
 			ok = false;

@@ -333,7 +333,8 @@ static void note_code(struct load *l, struct alloc_site *s, vaddr_t code)
 	const struct module_sums *sums;
 	vaddr_t before;
 
-	ledger_site_at(s->id, &sums, &before);
+	/* not by s->id, which a relocation may have hit */
+	ledger_site_at(l->m->first_site + (unsigned)(s - (struct alloc_site *)l->placed[l->sites_section].address), &sums, &before);
 	if (!before || in_part(l->m, code, PART_TEXT))
 		ledger_site_set_code(s, l->m->books, code);
 }

@@ -56,7 +56,17 @@ extern u32 ledger_module_tags;			/* tags of slab objects from here on name a mod
 struct alloc_site *ledger_site_slow(unsigned id);
 /* modules.c: what is counted for modules. */
 struct alloc_site *ledger_module_site(struct alloc_site *s);	/* s, or the place where a module called the function that we are in */
-void ledger_module_object(struct alloc_site *s, long objects, size_t bytes);
+#ifdef __QUIRE__
+extern struct alloc_site ledger_sites_by_id[];	/* one before the first: ids begin with 1 */
+#else
+extern struct alloc_site __start_alloc_sites[];
+#define ledger_sites_by_id	(__start_alloc_sites - 1)
+#endif
+/* Bytes above, objects below: one addition counts both. 16 million objects and 512 GiB alive at a site. */
+#define MODULE_UNIT_SHIFT	24
+#define MODULE_UNIT(bytes, objects)	((long)((unsigned long)(bytes) << MODULE_UNIT_SHIFT | (objects)))
+/* The credit has become negative; total has not risen yet. The site that it is counted at. `whose`: a kernel function's objects may stand at its caller's place. */
+struct alloc_site *ledger_module_short(struct alloc_site *s, long unit, bool whose);
 void ledger_module_pages(struct alloc_site *s, long pages);
 void ledger_module_frames_freed(unsigned id, long n);
 void ledger_snapshot(void);		/* timeline.c; lock held */
@@ -71,6 +81,20 @@ static always_inline struct alloc_site *ledger_site(unsigned id)
 }
 
 #ifndef NO_LEDGER
+
+/* An object is taken under a site of a module, or in a kernel function that a module called. False: ledger_module_short() has to say where. */
+static always_inline bool ledger_module_take(struct alloc_site *s, long unit)
+{
+	if (unlikely(__atomic_sub_fetch(&s->credit, unit, __ATOMIC_RELAXED) < 0))
+		return false;
+	__atomic_fetch_add(&s->total, (unsigned long)unit, __ATOMIC_RELAXED);
+	return true;
+}
+
+static always_inline void ledger_module_give(unsigned id, long unit)
+{
+	__atomic_fetch_add(&ledger_sites_by_id[id].credit, unit, __ATOMIC_RELAXED);
+}
 
 /* The cgroup of an owner and all above it; n may be negative. Lock held. */
 static noinline unused void memcg_book(struct memcg *m, enum account a, long n)

@@ -2,15 +2,21 @@
  * modules.c - the books of modules: their call sites, and what is alive from each.
  *
  * SHAPE       a module's array of sites is linked into spare slots behind the kernel's own, so frames and objects name them like
- *             any other. Each slot has an entry more (`extra`): objects, pages, bytes, the peak, totals, and where in the
- *             module's text the call stands. Each module has books: the sums over its sites.
+ *             any other. Each slot has an entry more (`extra`): what stands there, the peak, pages, and where in the module's text
+ *             the call stands. Each module has books: the sums over its sites.
  * COUNTING    an allocation compares its site with current->site_floor; only those of modules, or made in a kernel function that
- *             a module called, come here. A free compares the object's tag. So the kernel's own pay a compare and a jump.
+ *             a module called, are counted. A free compares the object's tag. So the kernel's own pay a compare and a jump.
+ * CREDIT      peaks of a site and of its module are exact, and yet an object costs one subtraction: `granted` of a site is what is alive
+ *             there and what may be taken before anybody must look; the sum over a module's sites never exceeds the module's
+ *             peak, nor one site's its own. A free gives back to the site's credit. Who finds none takes back, under count_lock,
+ *             his own, and if that is not enough everybody's: then `granted` is what is alive, and peaks rise with it.
+ * UNITS       bytes << 24 | objects; `total` the same, for ever: it wraps at 1 TiB, and the allocations at 16 million, which `calls`,
+ *             good to a few, tells apart.
  * HELPERS     between module_call_begin() and _end() what the kernel allocates stands at the place of the call. Its caches do
  *             not: reclaimable slabs, and what is asked for with GFP_NOACCOUNT, belong to everybody.
  * LIFE        a slot is given back when nothing names it any more; a leak keeps its slot, with copies of its names. Books
  *             stay with the last report of a module that is gone, until another needs their place.
- * LOCKS       numbers are atomic; slots and books come and go under module_lock.
+ * LOCKS       count_lock (innermost) guards granted and peaks; credit and totals are atomic; slots and books come and go under module_lock.
  */
 #include <abi/errno.h>
 #include <kernel/module.h>
@@ -23,9 +29,8 @@
 
 #ifndef NO_LEDGER
 
-extern struct alloc_site __start_alloc_sites[];
 #ifdef __QUIRE__
-extern struct alloc_site __end_alloc_sites[];
+extern struct alloc_site __start_alloc_sites[], __end_alloc_sites[];
 #else
 #define __end_alloc_sites __stop_alloc_sites	/* the host has no modules */
 #endif
@@ -34,17 +39,22 @@ extern struct alloc_site __end_alloc_sites[];
 
 struct extra {
 	vaddr_t			code;
-	struct module_sums	sums;
+	long			granted, peak;	/* units */
+	atomic_long_t		pages;
+	struct module_sums	sums;		/* for those who look: filled when they do */
 };
 static struct extra *extra;			/* by slot; from the first module on */
 
 struct module_books {
 	char			name[MODULE_NAME_LEN];
 	bool			live;
+	unsigned		first, end;	/* slots among which its sites are */
+	long			granted, peak;	/* units */
 	struct module_sums	sums;
 	char			*report;	/* of the last unload */
 };
 static struct module_books *books[NR_BOOKS];	/* [0] stays empty */
+static spinlock_t count_lock = SPINLOCK_INIT("modules' books", LOCK_LEAF);
 
 static inline unsigned slot_of(const struct alloc_site *s)
 {
@@ -53,25 +63,75 @@ static inline unsigned slot_of(const struct alloc_site *s)
 
 /* ---- counting ----------------------------------------------------------------------------------------------------- */
 
-static void sums_add(struct module_sums *m, long objects, long pages, long bytes)
+/* What is granted to a site becomes what is alive there. Lock held. */
+static void take_back(struct alloc_site *s, struct module_books *b)
 {
-	long now = atomic_add_return(&m->bytes, bytes), peak = atomic_read(&m->peak);
+	long rest = __atomic_exchange_n(&s->credit, 0, __ATOMIC_RELAXED);
 
-	atomic_add(&m->objects, objects);
-	atomic_add(&m->pages, pages);
-	if (bytes < 0)
-		return;
-	atomic_inc(&m->calls);
-	atomic_add(&m->total, bytes);
-	while (now > peak && !atomic_try_cmpxchg(&m->peak, peak, now))
-		peak = atomic_read(&m->peak);
+	extra[slot_of(s)].granted -= rest;
+	b->granted -= rest;
 }
 
-static void count(const struct alloc_site *s, long objects, long pages, long bytes)
+static void rise(struct alloc_site *s, struct module_books *b)
 {
-	sums_add(&extra[slot_of(s)].sums, objects, pages, bytes);
-	if (books[s->module])
-		sums_add(&books[s->module]->sums, objects, pages, bytes);
+	struct extra *e = &extra[slot_of(s)];
+	long more;
+
+	spin_lock(&count_lock);
+	take_back(s, b);
+	for (unsigned i = b->first; i < b->end && b->granted > b->peak; i++)
+		if (books[__stop_alloc_sites[i].module] == b)
+			take_back(&__stop_alloc_sites[i], b);
+	b->peak = max(b->peak, b->granted);
+	e->peak = max(e->peak, e->granted);
+	more = min(b->peak - b->granted, e->peak - e->granted);
+	e->granted += more;
+	b->granted += more;
+	__atomic_fetch_add(&s->credit, more, __ATOMIC_RELAXED);
+	spin_unlock(&count_lock);
+}
+
+static inline bool is_module_site(const struct alloc_site *s)
+{
+	return s >= __stop_alloc_sites && s < __end_alloc_sites && books[s->module];
+}
+
+struct alloc_site *ledger_module_short(struct alloc_site *s, long unit, bool whose)
+{
+	if (!is_module_site(s)) {		/* the kernel's own, which has no credit */
+		__atomic_fetch_add(&s->credit, unit, __ATOMIC_RELAXED);
+		s = whose ? ledger_module_site(s) : s;
+		if (!is_module_site(s) || ledger_module_take(s, unit))
+			return s;
+	}
+	rise(s, books[s->module]);
+	__atomic_fetch_add(&s->total, (unsigned long)unit, __ATOMIC_RELAXED);
+	return s;
+}
+
+/* Alive, in units. */
+static long alive(const struct alloc_site *s)
+{
+	return extra[slot_of(s)].granted - READ_ONCE(s->credit);
+}
+
+static void look(struct alloc_site *s)
+{
+	struct extra *e = &extra[slot_of(s)];
+	unsigned long mask = (1ul << MODULE_UNIT_SHIFT) - 1, calls = (unsigned long)READ_ONCE(s->calls), total = READ_ONCE(s->total);
+	long now;
+
+	spin_lock(&count_lock);
+	now = alive(s);
+	spin_unlock(&count_lock);
+	calls += (total - calls + mask / 2) & mask;	/* the number near `calls` that ends as total does */
+	calls -= mask / 2;
+	atomic_set(&e->sums.objects, now & (long)mask);
+	atomic_set(&e->sums.pages, atomic_read(&e->pages));
+	atomic_set(&e->sums.bytes, now >> MODULE_UNIT_SHIFT);
+	atomic_set(&e->sums.peak, e->peak >> MODULE_UNIT_SHIFT);
+	atomic_set(&e->sums.calls, (long)calls);
+	atomic_set(&e->sums.total, (long)((total - calls) >> MODULE_UNIT_SHIFT));
 }
 
 struct alloc_site *ledger_module_site(struct alloc_site *s)
@@ -79,16 +139,17 @@ struct alloc_site *ledger_module_site(struct alloc_site *s)
 	return s < __stop_alloc_sites && current->module_site ? current->module_site : s;
 }
 
-void ledger_module_object(struct alloc_site *s, long objects, size_t bytes)
-{
-	if (s >= __stop_alloc_sites && s < __end_alloc_sites)
-		count(s, objects, 0, objects * (long)bytes);
-}
-
+/* Pages count as an allocation, but not as objects. */
 void ledger_module_pages(struct alloc_site *s, long pages)
 {
-	if (s >= __stop_alloc_sites && s < __end_alloc_sites)
-		count(s, 0, pages, pages << PAGE_SHIFT);
+	long unit = MODULE_UNIT(pages << PAGE_SHIFT, 0);
+
+	if (!is_module_site(s))
+		return;
+	if (!ledger_module_take(s, unit))
+		(void)ledger_module_short(s, unit, false);
+	__atomic_fetch_add(&s->total, 1, __ATOMIC_RELAXED);
+	atomic_add(&extra[slot_of(s)].pages, pages);
 }
 
 /* Frames of a module's site are freed. The books' lock is held. */
@@ -97,7 +158,10 @@ void ledger_module_frames_freed(unsigned id, long n)
 	struct alloc_site *s = ledger_site_base + id - 1;
 
 	ledger_fall(&s->bytes, &s->peak_bytes, n << PAGE_SHIFT);
-	ledger_module_pages(s, -n);
+	if (!is_module_site(s))
+		return;
+	ledger_module_give(id, MODULE_UNIT(n << PAGE_SHIFT, 0));
+	atomic_sub(&extra[slot_of(s)].pages, n);
 }
 
 /* ---- slots and books ---------------------------------------------------------------------------------------------- */
@@ -143,8 +207,29 @@ struct alloc_site *ledger_sites_reserve(unsigned n, unsigned *first)
 	return s;
 }
 
-static bool books_wanted(const struct module_books *b)
+/* The sums over its sites. */
+static void add_up(struct module_books *b)
 {
+	struct module_sums sums = { .peak = { b->peak >> MODULE_UNIT_SHIFT } };
+
+	for (unsigned i = b->first; i < b->end; i++) {
+		const struct module_sums *one = &extra[i].sums;
+
+		if (books[__stop_alloc_sites[i].module] != b)
+			continue;
+		look(&__stop_alloc_sites[i]);
+		sums.objects.v += one->objects.v;
+		sums.pages.v += one->pages.v;
+		sums.bytes.v += one->bytes.v;
+		sums.calls.v += one->calls.v;
+		sums.total.v += one->total.v;
+	}
+	b->sums = sums;
+}
+
+static bool books_wanted(struct module_books *b)
+{
+	add_up(b);
 	return b->live || atomic_read(&b->sums.bytes);
 }
 
@@ -176,6 +261,7 @@ void ledger_books_close(unsigned b, char *report)
 
 const struct module_sums *ledger_books_sums(unsigned b)
 {
+	add_up(books[b]);
 	return &books[b]->sums;
 }
 
@@ -187,15 +273,22 @@ const char *ledger_books_report(unsigned b, bool *more)
 
 void ledger_site_set_code(struct alloc_site *s, unsigned b, vaddr_t code)
 {
+	unsigned slot = slot_of(s);
+
 	s->module = (u16)b;
-	if (code)
-		extra[slot_of(s)].code = code;
+	if (code) {
+		extra[slot].code = code;
+		return;
+	}
+	books[b]->first = books[b]->end ? min(books[b]->first, slot) : slot;
+	books[b]->end = max(books[b]->end, slot + 1);
 }
 
 struct alloc_site *ledger_site_at(unsigned id, const struct module_sums **sums, vaddr_t *code)
 {
 	struct alloc_site *s = ledger_site_base + id - 1;
 
+	look(s);
 	*sums = &extra[slot_of(s)].sums;
 	*code = extra[slot_of(s)].code;
 	return s;
@@ -206,7 +299,11 @@ void ledger_sites_release(unsigned first, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct alloc_site *s = ledger_site_base + first + i - 1;
 
-		if (!atomic_read(&extra[slot_of(s)].sums.bytes)) {
+		spin_lock(&count_lock);
+		if (books[s->module])
+			take_back(s, books[s->module]);
+		spin_unlock(&count_lock);
+		if (!alive(s)) {
 			slot_clear(s);
 			continue;
 		}

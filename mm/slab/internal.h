@@ -29,6 +29,7 @@ struct slab_cache {
 	u32			free_at;	/* where in a free object the link to the next one is */
 	u32			cpu_limit;	/* objects a CPU's stack may hold */
 	u32			slot_size;
+	long			unit;		/* an object in the books of modules: MODULE_UNIT(object_size, 1) */
 	/* cold */
 	u32			born_at;	/* offset of the table of birthdays, one word per object; 0: none are kept */
 	u32			slab_bytes;

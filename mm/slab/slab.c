@@ -208,17 +208,6 @@ static always_inline void tag_object(struct slab_cache *c, void *obj, gfp_t gfp,
 #endif
 }
 
-/* An allocation of a module, or in a kernel function that a module called. */
-static noinline struct alloc_site *module_site(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
-{
-#ifndef NO_LEDGER
-	if (!(gfp & GFP_NOACCOUNT) && !(c->flags & SLAB_RECLAIMABLE))
-		site = ledger_module_site(site);
-	ledger_module_object(site, 1, c->object_size);
-#endif
-	return site;
-}
-
 static inline bool for_module(const struct alloc_site *site)
 {
 #ifndef NO_LEDGER
@@ -239,6 +228,24 @@ static always_inline void *take(struct slab_cache *c, struct slab_cpu *cpu, gfp_
 	return gfp & GFP_ZERO ? memset(obj, 0, c->object_size) : obj;
 }
 
+#ifndef NO_LEDGER
+/* An allocation of a module, or in a kernel function that a module called, finds no credit at its site: peaks may rise. There is a free object. */
+static noinline void *alloc_uncredited(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
+{
+	site = ledger_module_short(site, c->unit, !(gfp & GFP_NOACCOUNT) && !(c->flags & SLAB_RECLAIMABLE));
+	return take(c, this_slab_cpu(c), gfp, site);
+}
+#endif
+
+static always_inline void *take_for_module(struct slab_cache *c, struct slab_cpu *cpu, gfp_t gfp, struct alloc_site *site)
+{
+#ifndef NO_LEDGER
+	if (!ledger_module_take(site, c->unit))
+		return alloc_uncredited(c, gfp, site);
+#endif
+	return take(c, cpu, gfp, site);
+}
+
 static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
 {
 	if (atomic_read(&alloc_fail_countdown) && fail_allocation(FAIL_SLAB, c->object_size, gfp, site))
@@ -247,7 +254,7 @@ static noinline void *alloc_slow(struct slab_cache *c, gfp_t gfp, struct alloc_s
 		if (!refill(c, gfp))
 			return NULL;
 	if (for_module(site))
-		site = module_site(c, gfp, site);
+		return take_for_module(c, this_slab_cpu(c), gfp, site);
 	return take(c, this_slab_cpu(c), gfp, site);
 }
 
@@ -285,8 +292,10 @@ void *slab_alloc_at(struct slab_cache *c, gfp_t gfp, struct alloc_site *site)
 
 	if (unlikely(trace_on[TRACE_KMEM_CACHE_ALLOC]))
 		return alloc_traced(c, gfp, site, __builtin_return_address(0));
-	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)) || for_module(site))
+	if (unlikely(!cpu->free) || unlikely(atomic_read(&alloc_fail_countdown)))
 		return alloc_slow(c, gfp, site);
+	if (for_module(site))
+		return take_for_module(c, cpu, gfp, site);
 	return take(c, cpu, gfp, site);
 }
 
@@ -299,14 +308,6 @@ static always_inline void put_on_stack(struct slab_cache *c, void *obj)
 	if (unlikely(++cpu->count > c->cpu_limit))
 		flush(c, c->cpu_limit / 2);
 }
-
-#ifndef NO_LEDGER
-static noinline void free_of_module(struct slab_cache *c, void *obj, unsigned site)
-{
-	ledger_module_object(ledger_site(site), -1, c->object_size);
-	put_on_stack(c, obj);
-}
-#endif
 
 void slab_free(struct slab_cache *c, void *obj)
 {
@@ -323,10 +324,8 @@ void slab_free(struct slab_cache *c, void *obj)
 	if (unlikely(!was))
 		slab_bad_free(c, obj, "freed twice, or never allocated");
 	*tag = 0;
-	if (unlikely(was >= ledger_module_tags)) {
-		free_of_module(c, obj, was >> 16);
-		return;
-	}
+	if (unlikely(was >= ledger_module_tags))
+		ledger_module_give(was >> 16, c->unit);
 #endif
 	put_on_stack(c, obj);
 }
@@ -380,6 +379,7 @@ static void cache_setup(struct slab_cache *c, const char *name, size_t size, siz
 	strscpy(c->name, name, sizeof(c->name));
 	align = max(align, sizeof(void *));
 	c->object_size = (u32)size;
+	c->unit = MODULE_UNIT(size, 1);
 	c->align = (u16)align;
 	c->flags = (u8)flags;
 	c->ctor = ctor;
