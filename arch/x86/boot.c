@@ -118,6 +118,20 @@ static init_text void parse_mb2(paddr_t info)
 	}
 }
 
+/*
+ * QEMU puts the initramfs below where it expects the firmware's tables; with some disks more SeaBIOS keeps more there than that, and its
+ * map of RAM ends inside the initramfs. The rest of it is there all the same: reserved, and mapped.
+ */
+static init_text void keep_initrd(void)
+{
+	struct boot_info *b = &boot_info;
+
+	for (unsigned i = 0, n = b->nr_ranges; i < n; i++)
+		if (b->ranges[i].type == BOOT_RAM && b->ranges[i].start <= b->initrd_start && b->initrd_start < b->ranges[i].end &&
+		    b->ranges[i].end < b->initrd_end)
+			add_range(b->ranges[i].end, ALIGN_UP(b->initrd_end, PAGE_SIZE) - b->ranges[i].end, BOOT_ACPI);
+}
+
 /* First C code: on the boot stack, early page tables, interrupts off. */
 init_text void x86_start(unsigned protocol, paddr_t info)
 {
@@ -136,5 +150,6 @@ init_text void x86_start(unsigned protocol, paddr_t info)
 		parse_pvh(info);
 	else
 		parse_mb2(info);
+	keep_initrd();
 	kernel_main();
 }

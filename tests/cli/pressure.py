@@ -247,3 +247,9 @@ swapoff /dev/vda; echo $?; grep -c vda /proc/swaps; echo >&3; wait; tail -1 out'
     t.same(r.stdout, b'137\n1\nTrue\n')
     t.same([(k['name'], k['scope']) for k in j['trouble']['oom_kills']], [('swapoff', 'machine')], 'killed')
     t.check(j['audit'].startswith('audit: ok'), j['audit'])
+
+
+def test_pressure_many_areas():
+    """Seven disks on q35: SeaBIOS's map of RAM ends inside the initramfs then."""
+    r = t.quire('-q', '--audit', '--machine', 'q35', '--root', '-m', '64M', *['--swap', '32M'] * 7, '--', 'sh', '-c', 'wc -l < /proc/swaps')
+    t.same((r.stdout, r.returncode), (b'8\n', 0))
