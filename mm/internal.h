@@ -231,6 +231,7 @@ const char *shmem_anon_name(const struct vma *v, u64 *ino);	/* for maps; NULL wh
 /* ---- workingset.c ---- */
 void workingset_init(void);
 void workingset_evicted(const struct address_space *m, pgoff_t index);
+void compact_init(void);
 bool workingset_refault(const struct address_space *m, pgoff_t index);	/* the page was dropped only just now */
 bool workingset_thrashing(void);
 

@@ -289,6 +289,23 @@ unsigned lru_isolate(enum zone_type z, enum lru_kind kind, unsigned level, unsig
 	return taken;
 }
 
+/* One page, wherever it is listed: a reference, and without PG_LRU. It keeps PG_UNEVICTABLE. False: it is on no list, or being freed. */
+bool lru_isolate_page(struct page *p)
+{
+	struct lruvec *v = page_lruvec(p);
+	bool ok;
+
+	spin_lock(&v->lock);
+	ok = page_test(p, PG_LRU) && page_try_get(p);
+	if (ok) {
+		list_remove(&p->lru);
+		--*counter(v, page_list(p));
+		page_clear(p, PG_LRU);
+	}
+	spin_unlock(&v->lock);
+	return ok;
+}
+
 /* Back to the list its flags name; drops the reference. */
 void lru_putback(struct page *p)
 {

@@ -54,6 +54,7 @@ void mm_init(void)
 	shmem_init();
 	swap_init();
 	reclaim_init();
+	compact_init();
 }
 
 /* ---- making and ending ------------------------------------------------------------------------------------ */

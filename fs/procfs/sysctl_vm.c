@@ -33,6 +33,14 @@ static int drop_changed(void)
 	return 0;
 }
 
+static int compact_written;			/* any number will do */
+
+static int compact_changed(void)
+{
+	compact_memory();
+	return 0;
+}
+
 static int watermarks_changed(void)
 {
 	zones_set_watermarks();
@@ -96,6 +104,8 @@ static const struct knob knobs[] = {
 	{ "min_free_kbytes", 0644, NULL, &sysctl_min_free_kbytes, .changed = watermarks_changed },
 	{ "watermark_scale_factor", 0644, &sysctl_watermark_scale_factor, NULL, 1, 3000, watermarks_changed },
 	{ "drop_caches", 0644, &drop_caches, NULL, 1, 4, drop_changed },
+	{ "compact_memory", 0200, &compact_written, NULL, -S32_MAX, S32_MAX, compact_changed },
+	{ "compact_unevictable_allowed", 0644, &sysctl_compact_unevictable_allowed, NULL, 0, 1 },
 	{ "dirty_ratio", 0644, &sysctl_dirty_ratio, NULL, 0, 100, dirty_ratio_changed },
 	{ "dirty_bytes", 0644, NULL, &sysctl_dirty_bytes, 2 * PAGE_SIZE, S64_MAX, dirty_bytes_changed },
 	{ "dirty_background_ratio", 0644, &sysctl_dirty_background_ratio, NULL, 0, 100, background_ratio_changed },

@@ -24,6 +24,7 @@ void lru_clear_unevictable(struct page *p);
 struct lru_levels *lru_levels(enum zone_type z, enum lru_kind kind);
 /* Reclaim: pages off the end of a list, with references; and back. lru_place(): an isolated page, to where its flags belong now. */
 unsigned lru_isolate(enum zone_type z, enum lru_kind kind, unsigned level, unsigned nr, struct list *out, unsigned *scanned);
+bool lru_isolate_page(struct page *p);
 void lru_place(struct page *p);
 void lru_putback(struct page *p);
 enum lru_list lru_list_of(const struct page *p);	/* of a page with PG_LRU; a guess unless its place cannot change */

@@ -93,6 +93,8 @@ bool zone_watermark_ok(struct zone *z, enum watermark mark, unsigned order);
 extern unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
 /* When direct reclaim first found nothing, and nothing was found since: monotonic ns; 0: it does find. For the OOM report. */
 extern ktime_t reclaim_first_failed;
+/* Set by mm/compact.c: move pages until there is a block of this order. True: there is one. */
+extern bool (*page_compact)(gfp_t gfp, unsigned order);
 /* Last resort: choose and kill. True when waiting may help. */
 extern bool (*page_oom)(gfp_t gfp, unsigned order);
 
@@ -110,7 +112,9 @@ enum vm_event {
 	PGREFILL, ALLOCSTALL, OOM_KILL, DROP_PAGECACHE, DROP_SLAB,
 	PGSCAN_DIRECT, PGSCAN_ANON, PGSTEAL_DIRECT, PGSTEAL_ANON,	/* shares of PGSCAN, PGSTEAL; the rest is kswapd's, files' */
 	PGLAZYFREE, PGLAZYFREED, PGREUSE, SLABS_SCANNED, PAGEOUTRUN, VMSCAN_WRITE, PAGES_DIRTIED, PAGES_WRITTEN,
-	WORKINGSET_REFAULT, WORKINGSET_REFAULT_ANON, UNEVICTABLE_CULLED, UNEVICTABLE_RESCUED, ZSWPIN, ZSWPOUT, NR_VM_EVENTS
+	WORKINGSET_REFAULT, WORKINGSET_REFAULT_ANON, UNEVICTABLE_CULLED, UNEVICTABLE_RESCUED, ZSWPIN, ZSWPOUT,
+	PGMIGRATE_SUCCESS, PGMIGRATE_FAIL, COMPACT_MIGRATE_SCANNED, COMPACT_FREE_SCANNED, COMPACT_ISOLATED, COMPACT_STALL, COMPACT_FAIL,
+	COMPACT_SUCCESS, NR_VM_EVENTS
 };
 enum vm_stat {
 	NR_FILE_PAGES, NR_FILE_MAPPED, NR_FILE_DIRTY, NR_WRITEBACK, NR_SHMEM, NR_ANON_PAGES, NR_ANON_MAPPED,

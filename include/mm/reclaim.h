@@ -16,6 +16,8 @@ extern int sysctl_panic_on_oom, sysctl_oom_kill_allocating_task, sysctl_oom_dump
 extern unsigned long sysctl_admin_reserve_kbytes, sysctl_user_reserve_kbytes;
 
 void writeback_interval_changed(void);
+extern int sysctl_compact_unevictable_allowed;	/* pages of locked areas may move to other frames */
+void compact_memory(void);			/* all zones: free frames come together */
 void reclaim_drop_caches(int what);		/* 1 pages, 2 dentries and inodes, 3 both */
 
 #endif

@@ -186,6 +186,37 @@ struct page *buddy_take(struct zone *z, unsigned order, enum migratetype mt)
 	return p;
 }
 
+/* Up to nr single frames out of the free blocks of a pageblock of movable memory. Whole free blocks of that size are left alone. */
+unsigned buddy_take_from(struct zone *z, pfn_t block, unsigned nr, struct page **out)
+{
+	struct page *head = pfn_to_page(block);
+	unsigned n = 0;
+
+	if (*block_type(head) != MIGRATE_MOVABLE)
+		return 0;
+	for (unsigned long i = 0; i < PAGEBLOCK_PAGES && n < nr; ) {
+		struct page *p = head + i;
+		unsigned order;
+
+		if (!(p->flags & BIT(PG_BUDDY)) || page_zone(p) != z) {
+			i++;
+			continue;
+		}
+		order = (unsigned)p->private;
+		i += 1UL << order;
+		if (order >= PAGEBLOCK_ORDER)
+			continue;
+		unlist_block(z, p, order);
+		atomic_set(&z->nr_free, atomic_read(&z->nr_free) - (1L << order));
+		for (unsigned long k = 0; k < 1UL << order; k++)
+			if (n < nr)
+				out[n++] = p + k;
+			else
+				buddy_give(z, p + k, 0);
+	}
+	return n;
+}
+
 /* Any range of frames inside one zone, as the largest aligned blocks. */
 static void give_in_zone(struct zone *z, pfn_t start, pfn_t end)
 {

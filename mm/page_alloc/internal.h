@@ -14,6 +14,7 @@ extern u8 *pageblock_types;
 /* buddy.c. The zone's lock is held. */
 struct page *buddy_take(struct zone *z, unsigned order, enum migratetype mt);	/* NULL: nothing large enough */
 void buddy_give(struct zone *z, struct page *p, unsigned order);
+unsigned buddy_take_from(struct zone *z, pfn_t block, unsigned nr, struct page **out);
 void buddy_give_range(pfn_t start, pfn_t end);		/* takes the lock itself */
 
 /* Room for 2^order pages above `mark`, for a request that could have been served from zone `from`? */
@@ -41,6 +42,9 @@ static inline enum migratetype gfp_migratetype(gfp_t gfp)
 {
 	return gfp & GFP_MOVABLE ? MIGRATE_MOVABLE : gfp & GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE : MIGRATE_UNMOVABLE;
 }
+
+/* Up to nr single pages of the pageblock that begins at `block`, of account ACCT_ANON, the machine's: for compaction. */
+unsigned page_alloc_from_block(struct zone *z, pfn_t block, unsigned nr, struct page **out);
 
 /* slow.c: nr pages (order 0) or one block, with everything gfp allows. Returns how many it got. */
 unsigned page_alloc_slow(gfp_t gfp, unsigned order, unsigned nr, struct page **out);

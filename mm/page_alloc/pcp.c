@@ -248,6 +248,24 @@ unsigned page_alloc_bulk_at(gfp_t gfp, enum account account, unsigned nr, struct
 	return n;
 }
 
+unsigned page_alloc_from_block(struct zone *z, pfn_t block, unsigned nr, struct page **out)
+{
+	struct alloc_site *site = ALLOC_SITE();
+	unsigned n;
+
+	spin_lock(&z->lock);
+	n = buddy_take_from(z, block, nr, out);
+	spin_unlock(&z->lock);
+	for (unsigned i = 0; i < n; i++) {
+		issue(out[i], ACCT_ANON, OWNER_MACHINE, site, MIGRATE_MOVABLE);
+		note_alloc(out[i], 0, GFP_USER, MIGRATE_MOVABLE);
+	}
+	if (n)
+		ledger_add(ACCT_ANON, OWNER_MACHINE, site, n);
+	vm_event_add(PGALLOC, n);
+	return n;
+}
+
 /* ---- the way back --------------------------------------------------------------------------------------------- */
 
 /* The oldest `n` pages of the stack return to their zones. */

@@ -15,6 +15,7 @@
 #define COSTLY_ORDER	3
 
 unsigned long (*page_reclaim)(gfp_t gfp, unsigned order);
+bool (*page_compact)(gfp_t gfp, unsigned order);
 bool (*page_oom)(gfp_t gfp, unsigned order);
 void (*page_wake_reclaim)(struct zone *z);
 ktime_t reclaim_first_failed;
@@ -107,6 +108,15 @@ static void complain(gfp_t gfp, unsigned order)
 	dump_stack();
 }
 
+/* Single pages would do, but there is no such block. */
+static bool free_but_apart(gfp_t gfp, unsigned order)
+{
+	for (int i = (int)gfp_zone(gfp); i >= 0; i--)
+		if (zones[i].managed_pages && zone_has(&zones[i], zones[i].watermark[WMARK_LOW] + (2UL << order), 0, gfp_zone(gfp)))
+			return true;
+	return false;
+}
+
 /* True: try again. */
 static bool make_room(gfp_t gfp, unsigned order, unsigned *tries)
 {
@@ -114,6 +124,9 @@ static bool make_room(gfp_t gfp, unsigned order, unsigned *tries)
 
 	if (!page_reclaim || !(gfp & GFP_WAIT) || (current && current->flags & TF_MEMALLOC))
 		return false;
+	if (order && page_compact && !*tries && (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS) && free_but_apart(gfp, order) &&
+	    page_compact(gfp, order))
+		return true;
 	vm_event_add(ALLOCSTALL, 1);
 	psi_memstall_enter();
 	freed = page_reclaim(gfp, order);
