@@ -2,7 +2,7 @@
  * timeline.c - memory over time: the kernel's snapshots as numbers.
  * SHAPE       text of /proc/ledger/timeline: "accounts NAME ...", then for each snapshot "snap TIME USED F ..."
  *             followed by its largest owners "o KIND PID NAME FRAMES" and call sites "s PLACE FUNC FRAMES", frames by
- *             slab cache "k F ..." (names: "caches NAME ...") and event counts "v N ..." ("events NAME ...").
+ *             slab cache "k F ..." (names: "caches NAME ..."; none: as in the snapshot before) and event counts "v N ..." ("events NAME ...").
  * INVARIANTS  M1 a snapshot's frames add up to RAM.  M2 times do not fall.  M3 the true peak is among them.
  */
 #include <inttypes.h>
@@ -44,6 +44,8 @@ static void parse_snap(struct timeline *t, char *line)
 		t->snaps = must_alloc(realloc(t->snaps, (t->nr_snaps ? 2 * t->nr_snaps : 1) * sizeof(*s)));
 	s = &t->snaps[t->nr_snaps++];
 	memset(s, 0, sizeof(*s));
+	if (s > t->snaps)
+		memcpy(s->slabs, s[-1].slabs, sizeof(s->slabs)); /* no "k" follows: as before */
 	strtok_r(line, " ", &save);
 	for (unsigned int i = 0; i < 2 + t->nr_names; i++) {
 		char *w = strtok_r(NULL, " ", &save);

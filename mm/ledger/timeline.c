@@ -165,16 +165,40 @@ int ledger_timeline_start(void)
 
 /* ---- the text ----------------------------------------------------------------------------------------------------- */
 
-static void print_activity(struct text *out, const struct activity *a)
+/* " N". Thousands of these are printed while the machine's owner waits for the report. */
+static void put_number(struct text *out, u64 n)
 {
-	text_puts(out, "v");
-	for (unsigned i = 0; i < NR_KEPT_EVENTS; i++)
-		text_printf(out, " %u", a->events[i]);
-	text_puts(out, "\nk");
+	char digits[21], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	*--p = ' ';
+	text_write(out, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+static void put_numbers(struct text *out, const u32 *n, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		put_number(out, n[i]);
+	text_putc(out, '\n');
+}
+
+/* before: that of the line above, or NULL. Slab caches are told when they have changed. */
+static void print_activity(struct text *out, const struct activity *a, const struct activity *before)
+{
+	u32 frames[KEPT_CACHES];
+	unsigned nr = 0;
+
+	text_putc(out, 'v');
+	put_numbers(out, a->events, NR_KEPT_EVENTS);
+	if (before && !memcmp(a->caches, before->caches, sizeof(a->caches)))
+		return;
 	for (unsigned i = 0; i < min(slab_nr_caches, (unsigned)KEPT_CACHES); i++)
 		if (slab_caches[i])
-			text_printf(out, " %u", a->caches[i]);
-	text_putc(out, '\n');
+			frames[nr++] = a->caches[i];
+	text_putc(out, 'k');
+	put_numbers(out, frames, nr);
 }
 
 static void print_columns(struct text *out)
@@ -191,27 +215,29 @@ static void print_columns(struct text *out)
 			text_printf(out, " %s", slab_caches[i]->name);
 }
 
-static void print(struct text *out, const struct snapshot *s, const struct activity *act)
+static void print(struct text *out, const struct snapshot *s, const struct activity *act, const struct activity *before)
 {
 	static const char *const kinds[] = { "machine", "process" };
 
-	text_printf(out, "snap %llu %llu", (unsigned long long)s->head.time_ns, (unsigned long long)s->head.used);
-	for (unsigned a = 0; a < NR_ACCOUNTS; a++)
-		text_printf(out, " %u", s->frames[a]);
-	text_putc(out, '\n');
-	if (act)
-		print_activity(out, act);
+	text_puts(out, "snap");
+	put_number(out, s->head.time_ns);
+	put_number(out, s->head.used);
+	put_numbers(out, s->frames, NR_ACCOUNTS);
+	print_activity(out, act, before);
 	for (unsigned i = 0; i < s->head.nr_owners; i++) {
 		const struct ls_owner *o = &s->owners[i];
 
 		text_printf(out, "o %s %d ", kinds[o->kind], o->pid);
 		text_puts_escaped(out, o->name[0] ? o->name : "?", " \t\n");
-		text_printf(out, " %llu\n", (unsigned long long)o->frames);
+		put_number(out, o->frames);
+		text_putc(out, '\n');
 	}
 	for (unsigned i = 0; i < s->head.nr_sites; i++) {
 		const struct alloc_site *site = ledger_site(s->sites[i].site);
 
-		text_printf(out, "s %s:%u %s %llu\n", site->file, site->line, site->func, (unsigned long long)s->sites[i].frames);
+		text_printf(out, "s %s:%u %s", site->file, site->line, site->func);
+		put_number(out, s->sites[i].frames);
+		text_putc(out, '\n');
 	}
 }
 
@@ -264,10 +290,10 @@ int ledger_timeline_report(struct text *out)
 	text_printf(out, "\nsnapshots %u\n", n + has_peak);
 	for (unsigned i = 0; i < n; i++) {
 		if (has_peak && peak.head.time_ns <= copy[i].head.time_ns) {
-			print(out, &peak, &acts[i ? i - 1 : 0]);	/* counts only grow: those before are the nearest known */
+			print(out, &peak, &acts[i ? i - 1 : 0], i ? &acts[i - 1] : NULL);	/* counts only grow: those before are the nearest known */
 			has_peak = false;
 		}
-		print(out, &copy[i], &acts[i]);
+		print(out, &copy[i], &acts[i], i ? &acts[i - 1] : NULL);
 	}
 	kvfree(copy);
 	return out->cut ? -ENOMEM : 0;
