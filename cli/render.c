@@ -15,6 +15,7 @@ static const char usage[] =
 	"  --text     the report as the run printed it (default)\n"
 	"  --html     one page that needs nothing else\n"
 	"  --massif   for ms_print and massif-visualizer\n"
+	"  --time-unit UNIT   its time axis: ms, i (instructions, of a --deterministic run), B (bytes allocated)\n"
 	"  --folded   folded stacks, one line a stack, for flame graph tools\n"
 	"  --json     the JSON itself, in one form\n"
 	"  -o OUT     write there instead of standard output\n"
@@ -70,7 +71,7 @@ int command_report(int argc, char **argv)
 	static const struct option options[] = {
 		{"text", no_argument, NULL, 't'},   {"html", no_argument, NULL, 'h'},	  {"massif", no_argument, NULL, 'm'},
 		{"folded", no_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},	  {"output", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, '?'},   {0},
+		{"help", no_argument, NULL, '?'},   {"time-unit", required_argument, NULL, 'u'}, {0},
 	};
 	renderer render = render_text;
 	const char *out = NULL;
@@ -88,6 +89,8 @@ int command_report(int argc, char **argv)
 		}
 		if (opt == 'o')
 			out = optarg;
+		else if (opt == 'u')
+			massif_unit = time_unit(optarg);
 		else
 			render = opt == 'h' ? report_html : opt == 'm' ? report_massif : opt == 'f' ? report_folded
 				 : opt == 'j' ? render_json : render_text;

@@ -325,8 +325,10 @@ def test_massif_odd_names():
             base['stacks'] = {'frames': names, 'trees': [{'kind': r.choice(['heap', 'pages']),
                                                          'columns': ['parent', 'frame', 'at_peak_bytes', 'end_bytes'], 'nodes': nodes}]}
             json.dump(base, open(d + '/s.json', 'w'))
-            out = subprocess.run([t.opts.quire, 'report', '--massif', d + '/s.json', '-o', d + '/m'], capture_output=True)
+            unit = ('ms', 'i', 'B')[seed % 3]
+            out = subprocess.run([t.opts.quire, 'report', '--massif', '--time-unit', unit, d + '/s.json', '-o', d + '/m'], capture_output=True)
             t.same((out.returncode, out.stderr), (0, b''), 'quire report')
+            t.check('\ntime_unit: %s\n' % unit in open(d + '/m').read(), 'time axis', unit)
             p = subprocess.run(['ms_print', d + '/m'], capture_output=True)
             t.check(p.returncode == 0 and not p.stderr and b'(peak)' in p.stdout, seed, p.stderr, p.stdout[-300:])
 
