@@ -46,7 +46,7 @@ static void worker_start(void)
 		spin_unlock(&wq_lock);
 		return;
 	}
-	task_wake(w->task);
+	task_wake_new(w->task);
 }
 
 static void wake_idle_worker(void)

@@ -253,3 +253,10 @@ def test_pressure_many_areas():
     """Seven disks on q35: SeaBIOS's map of RAM ends inside the initramfs then."""
     r = t.quire('-q', '--audit', '--machine', 'q35', '--root', '-m', '64M', *['--swap', '32M'] * 7, '--', 'sh', '-c', 'wc -l < /proc/swaps')
     t.same((r.stdout, r.returncode), (b'8\n', 0))
+
+
+def test_kernel_threads_run():
+    """Each kernel thread has begun: it sleeps and has been switched to."""
+    script = 'for p in /proc/[0-9]*; do read a b c d < $p/stat; case $b in "(kworker"*|"(kswapd"*|"(oom_re"*) echo $b $c $(grep -c "^voluntary_ctxt_switches:.[1-9]" $p/status);; esac; done'
+    got = t.quire('-q', '--root', '-m', '64M', '--', 'sh', '-c', script).stdout.decode().split('\n')
+    t.check(any(l.startswith('(kworker/0)') for l in got) and all(l.split()[1] in 'SID' and l.split()[2] == '1' for l in got if l), got)
