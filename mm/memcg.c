@@ -331,6 +331,17 @@ bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority)
 	return true;
 }
 
+/* Reclaim goes below a memory.low: counted. */
+bool memcg_note_low(struct memcg *target, owner_t o)
+{
+	for (struct memcg *m = memcg_of_owner(o); m && m != target && m != &memcg_root; m = m->parent)
+		if (m->pages <= m->low) {
+			memcg_event(m, MEMCG_LOW);
+			return true;
+		}
+	return false;
+}
+
 unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp)
 {
 	unsigned long freed = 0;

@@ -36,6 +36,7 @@ struct scan {
 	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
 	bool		may_write, may_swap;
 	bool		swap_refused;		/* a cgroup that may not swap more was met, and has counted it */
+	bool		low_noted;		/* the same of one whose memory.low could not be kept */
 	bool		isolated;		/* pages were taken off their list: put them back */
 	struct swap_batch slots;
 	/* Locked pages on their way to neighbouring slots. */
@@ -250,6 +251,8 @@ static void reclaim_one(struct scan *s, struct page *p)
 		lru_putback(p);
 		return;
 	}
+	if (unlikely(memcg_count) && !s->priority && !s->low_noted)
+		s->low_noted = memcg_note_low(s->memcg, owner);
 	if (!page_trylock(p)) {
 		lru_putback(p);
 		return;
@@ -445,6 +448,8 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 
 	t->flags |= TF_MEMALLOC;
 	for (int p = PRIORITIES; p >= 0 && freed < nr; p--) {
+		if (!p && freed)		/* memory.low gives way only when nothing else can be had */
+			break;
 		s.priority = (unsigned)p;
 		s.freed = 0;
 		for (int z = NR_ZONES - 1; z >= 0; z--)

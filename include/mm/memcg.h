@@ -104,6 +104,8 @@ struct memcg *memcg_of_owner(owner_t o);		/* never NULL */
 /* Does reclaim on behalf of `target` (NULL: the machine) take this owner's pages? Honours min and low. */
 bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority);
 
+bool memcg_note_low(struct memcg *target, owner_t o);	/* its pages are about to go although memory.low covers them: true, an event */
+
 /* Room for nr frames in the cgroup of `o` and all above: reclaims, and in the end kills. False: the allocation fails. */
 bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order) must_check;
 void memcg_over_high(void);			/* on the way to user mode, when current->memcg_high says so */

@@ -119,6 +119,12 @@ static void touch(size_t bytes)
 	sink = p[0];
 }
 
+static void touch_8m_and_wait(void)
+{
+	touch(8 << 20);
+	pause();
+}
+
 /*
  * A compressed disk of so many MiB as swap, once for the program; false where that cannot be had. Only in a machine of the size that tests
  * get: nobody's own machine is given swap.

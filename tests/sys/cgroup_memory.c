@@ -1,12 +1,6 @@
 /* cgroup_memory.c - memory cgroups: the tree, charging, limits, events, the OOM killer inside one. Needs root and cgroup2. */
 #include "cg.h"
 
-static void touch_8m_and_wait(void)
-{
-	touch(8 << 20);
-	pause();
-}
-
 static void touch_64m(void)
 {
 	touch(64 << 20);
@@ -236,4 +230,118 @@ TEST(swap_max_of_one_spares_nobody_else)
 	EXPECT_OK(rmdir(at("t/none", "")));
 	EXPECT_OK(rmdir(at("t/some", "")));
 	EXPECT_OK(rmdir(at("t", "")));
+}
+
+static void touch_32m_and_wait(void)
+{
+	touch(32 << 20);
+	pause();
+}
+
+static void finish(const char *cg, pid_t pid)
+{
+	if (pid) {
+		kill(pid, SIGKILL);
+		EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+	}
+	WAIT_FOR(strstr(get(cg, "cgroup.events"), "populated 0") != NULL);
+	EXPECT_OK(rmdir(at(cg, "")));
+}
+
+/* Over memory.high a cgroup is slowed down and reclaimed from, never killed. */
+TEST(high_holds_back)
+{
+	pid_t pid;
+
+	NEED_CGROUPS();
+	NEED_SWAP(64);
+	make("h");
+	EXPECT_OK(put("h", "memory.high", "8M"));
+	pid = child_in("h", touch_32m_and_wait);
+	WAIT_FOR(atol(get("h", "memory.swap.current")) >= 20 << 20);
+	WAIT_FOR(t_state(pid) == 'S' && atol(get("h", "memory.current")) <= 10 << 20);
+	CHECK(event("h", "high") >= 1);
+	EXPECT_EQ(event("h", "oom_kill"), 0);
+	CHECK(atol(get("h", "memory.peak")) < 16 << 20);
+	finish("h", pid);
+}
+
+/* A sibling that needs more than there is takes nothing from what is protected; without protection it does. */
+static long swapped_with(const char *file)
+{
+	pid_t held, eater;
+	long swapped;
+
+	make("x");
+	EXPECT_OK(put("x", "cgroup.subtree_control", "+memory"));
+	EXPECT_OK(put("x", "memory.max", "20M"));
+	make("x/held");
+	make("x/eats");
+	if (file)
+		EXPECT_OK(put("x/held", file, "12M"));
+	held = child_in("x/held", touch_8m_and_wait);
+	WAIT_FOR(atol(get("x/held", "memory.current")) >= 8 << 20);
+	eater = child_in("x/eats", touch_32m);
+	EXPECT_EQ(waitpid(eater, NULL, 0), eater);
+	EXPECT_EQ(event("x", "oom_kill"), 0);
+	swapped = atol(get("x/held", "memory.swap.peak"));
+	finish("x/held", held);
+	finish("x/eats", 0);
+	EXPECT_OK(rmdir(at("x", "")));
+	return swapped;
+}
+
+TEST(min_and_low_protect)
+{
+	NEED_CGROUPS();
+	NEED_SWAP(64);
+	CHECK(swapped_with(NULL) > 1 << 20);
+	EXPECT_EQ(swapped_with("memory.min"), 0);
+	CHECK(swapped_with("memory.low") < 1 << 20);	/* not at any price */
+}
+
+TEST(reclaim_and_peak)
+{
+	long was, peak;
+	pid_t pid;
+
+	NEED_CGROUPS();
+	NEED_SWAP(64);
+	make("r");
+	pid = child_in("r", touch_8m_and_wait);
+	WAIT_FOR(atol(get("r", "memory.current")) >= 8 << 20);
+	was = atol(get("r", "memory.current"));
+	EXPECT_OK(put("r", "memory.reclaim", "4M"));
+	CHECK(atol(get("r", "memory.current")) <= was - (3 << 20));
+	CHECK(put("r", "memory.reclaim", "1G") != 0);
+	EXPECT_EQ(errno, EAGAIN);
+	peak = atol(get("r", "memory.peak"));
+	CHECK(peak >= was);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+	WAIT_FOR(atol(get("r", "memory.current")) < 1 << 20);
+	CHECK(atol(get("r", "memory.peak")) >= peak);
+	finish("r", 0);
+}
+
+/* The cgroup whose limit it was, and the one whose process died. */
+TEST(local_events)
+{
+	pid_t pid;
+
+	NEED_CGROUPS();
+	make("o");
+	EXPECT_OK(put("o", "cgroup.subtree_control", "+memory"));
+	make("o/i");
+	EXPECT_OK(put("o", "memory.max", "8M"));
+	put("o", "memory.swap.max", "0");
+	pid = child_in("o/i", touch_32m);
+	EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK(field("o", "memory.events.local", "oom") >= 1);
+	EXPECT_EQ(field("o/i", "memory.events.local", "oom"), 0);
+	EXPECT_EQ(field("o", "memory.events.local", "oom_kill"), 0);
+	EXPECT_EQ(field("o/i", "memory.events.local", "oom_kill"), 1);
+	EXPECT_EQ(event("o", "oom_kill"), 1);
+	finish("o/i", 0);
+	EXPECT_OK(rmdir(at("o", "")));
 }
