@@ -8,38 +8,14 @@
  *             the row 0: the boot. At exit one line a row: "row N insns N user N rep N bytes N times N".
  * METHOD      a repeated string instruction is translated as a loop over itself: each pass is one execution of
  *             the instruction. Passes are counted apart; a pass is an iteration (the last, empty one, too).
- * LINUX       the interface is QEMU's, version 1, declared here as Debian ships no header for it.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../tools/qemu-plugin.h"
 
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef struct qemu_info_t qemu_info_t;
-enum cb_flags { CB_NO_REGS };
-enum op { INLINE_ADD_U64 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *i, void (*cb)(unsigned, void *), enum cb_flags f,
-					    void *data);
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *i, enum op op, void *ptr, uint64_t imm);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *i);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *i);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *i);
-
-#define EXPORT __attribute__((visibility("default")))
 #define BENCH_BASE 0x51450000ULL
 #define ROWS 256
-
-EXPORT int qemu_plugin_version = 1;
 
 struct counts {
 	uint64_t insns, user, rep, bytes;

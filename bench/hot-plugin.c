@@ -2,32 +2,16 @@
  * hot-plugin.c - a QEMU TCG plugin: where the kernel spends its instructions, by block.
  * SHAPE       at exit the blocks of the upper half with the most instructions executed, one a line:
  *             ADDRESS INSTRUCTIONS TIMES. tools: see bench/hot.
- * LINUX       QEMU's plugin interface, version 1, declared here (bench/count-plugin.c).
  */
 #include <pthread.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../tools/qemu-plugin.h"
 
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-typedef struct qemu_info_t qemu_info_t;
-enum op { INLINE_ADD_U64 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, enum op op, void *ptr, uint64_t imm);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-
-#define EXPORT __attribute__((visibility("default")))
 #define BLOCKS (1 << 18)
 #define SHOWN 400
-
-EXPORT int qemu_plugin_version = 1;
 
 static struct block {
 	uint64_t addr, times, insns;

@@ -3,38 +3,14 @@
  *
  * Options: out=FILE, row=N. Without a row everything counts; with one, only what ran between the benchmark's two marks of
  * that row (a no-op, nopl 0x5145KKII(%rax): KK 01 begin, 02 end, II the row; see bench/). Output: "address count" lines.
- * The interface is QEMU's, version 1, declared here as Debian ships no header for it.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "qemu-plugin.h"
 
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef struct qemu_info_t qemu_info_t;
-enum cb_flags { CB_NO_REGS };
-enum op { INLINE_ADD_U64 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *i, void (*cb)(unsigned, void *), enum cb_flags f,
-					    void *data);
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *i, enum op op, void *ptr, uint64_t imm);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *i);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *i);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *i);
-
-#define EXPORT __attribute__((visibility("default")))
 #define SLOTS (1u << 20)
 #define KERNEL 0xffffffff80000000ULL
-
-EXPORT int qemu_plugin_version = 1;
 
 static uint64_t addresses[SLOTS], counts[SLOTS], begun[SLOTS], result[SLOTS];
 static const char *out_name = "profile.out";

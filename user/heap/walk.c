@@ -31,7 +31,7 @@ static struct row rows[ROWS];
 
 /* ---- reading the tables ---- */
 
-static uint64_t uleb(const uint8_t **p)
+static uint64_t leb(const uint8_t **p, bool is_signed)
 {
 	uint64_t v = 0;
 	unsigned int shift = 0;
@@ -43,24 +43,19 @@ static uint64_t uleb(const uint8_t **p)
 			v |= (uint64_t)(b & 127) << shift;
 		shift += 7;
 	} while (b & 128);
+	if (is_signed && shift < 64 && (b & 64))
+		v |= -1ull << shift;
 	return v;
+}
+
+static uint64_t uleb(const uint8_t **p)
+{
+	return leb(p, false);
 }
 
 static int64_t sleb(const uint8_t **p)
 {
-	uint64_t v = 0;
-	unsigned int shift = 0;
-	uint8_t b;
-
-	do {
-		b = *(*p)++;
-		if (shift < 64)
-			v |= (uint64_t)(b & 127) << shift;
-		shift += 7;
-	} while (b & 128);
-	if (shift < 64 && (b & 64))
-		v |= -1ull << shift;
-	return (int64_t)v;
+	return (int64_t)leb(p, true);
 }
 
 static uint64_t fixed(const uint8_t **p, unsigned int size)
