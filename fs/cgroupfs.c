@@ -22,6 +22,7 @@ struct cg_file {
 	u8		flags;			/* CG_* */
 	int		(*show)(struct text *out, struct memcg *m);
 	int		(*write)(struct memcg *m, char *text);	/* NUL-terminated, without the newline. 0 or -errno */
+	size_t		pages;			/* not 0: where in struct memcg the number of pages is that stands in for a function left out */
 };
 enum { CG_NOT_ROOT = 1, CG_MEMORY = 2, CG_PRESSURE = 4 };	/* not in the root; only with the memory controller; while stalls are counted */
 
@@ -48,34 +49,16 @@ static int show_pages(struct text *out, long pages)
 static int parse_pages(const char *s, long *pages)
 {
 	const char *end;
-	u64 v, shift = 0;
+	u64 v;
 
 	if (!strcmp(s, "max")) {
 		*pages = MEMCG_NO_LIMIT;
 		return 0;
 	}
-	v = str_to_u64(s, &end, 10);
-	if (end == s)
+	v = str_to_size(s, &end);
+	if (end == s || *end || *s == '-')
 		return -EINVAL;
-	switch (*end) {
-	case 'k': case 'K':
-		shift = 10;
-		break;
-	case 'm': case 'M':
-		shift = 20;
-		break;
-	case 'g': case 'G':
-		shift = 30;
-		break;
-	case 't': case 'T':
-		shift = 40;
-		break;
-	}
-	if (shift)
-		end++;
-	if (*end)
-		return -EINVAL;
-	*pages = v > ((u64)S64_MAX >> shift) ? MEMCG_NO_LIMIT : (long)min((v << shift) >> PAGE_SHIFT, (u64)MEMCG_NO_LIMIT);
+	*pages = (long)min(v >> PAGE_SHIFT, (u64)MEMCG_NO_LIMIT);
 	return 0;
 }
 
@@ -235,11 +218,6 @@ static int peak_show(struct text *out, struct memcg *m)
 	return show_pages(out, m->peak);
 }
 
-static int memmax_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->max);
-}
-
 /* What is over the new limit goes: by reclaim, then by killing, as long as there is somebody to kill. */
 static int memmax_write(struct memcg *m, char *text)
 {
@@ -258,11 +236,6 @@ static int memmax_write(struct memcg *m, char *text)
 	return 0;
 }
 
-static int high_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->high);
-}
-
 static int high_write(struct memcg *m, char *text)
 {
 	long pages;
@@ -273,26 +246,6 @@ static int high_write(struct memcg *m, char *text)
 	m->high = pages;
 	memcg_shrink(m, pages, GFP_KERNEL);
 	return 0;
-}
-
-static int low_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->low);
-}
-
-static int low_write(struct memcg *m, char *text)
-{
-	return parse_pages(text, &m->low);
-}
-
-static int min_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->min);
-}
-
-static int min_write(struct memcg *m, char *text)
-{
-	return parse_pages(text, &m->min);
 }
 
 static int group_show(struct text *out, struct memcg *m)
@@ -349,36 +302,6 @@ static int reclaim_write(struct memcg *m, char *text)
 
 /* ---- memory.swap.*, memory.zswap.* ---- */
 
-static int swap_current_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->swap_pages);
-}
-
-static int swap_peak_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->swap_peak);
-}
-
-static int swap_max_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->swap_max);
-}
-
-static int swap_max_write(struct memcg *m, char *text)
-{
-	return parse_pages(text, &m->swap_max);
-}
-
-static int swap_high_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->swap_high);
-}
-
-static int swap_high_write(struct memcg *m, char *text)
-{
-	return parse_pages(text, &m->swap_high);
-}
-
 static int swap_events_show(struct text *out, struct memcg *m)
 {
 	text_printf(out, "high %ld\nmax %ld\nfail %ld\n", atomic_read(&m->swap_events[SWAP_HIGH]),
@@ -392,15 +315,7 @@ static int zswap_current_show(struct text *out, struct memcg *m)
 	return 0;
 }
 
-static int zswap_max_show(struct text *out, struct memcg *m)
-{
-	return show_pages(out, m->zswap_max);
-}
-
-static int zswap_max_write(struct memcg *m, char *text)
-{
-	return parse_pages(text, &m->zswap_max);
-}
+#define PAGES(name)	offsetof(struct memcg, name)
 
 static const struct cg_file files[] = {
 	{ "cgroup.controllers", 0444, 0, controllers_show, NULL },
@@ -417,22 +332,22 @@ static const struct cg_file files[] = {
 	{ "memory.current", 0444, CG_NOT_ROOT | CG_MEMORY, current_show, NULL },
 	{ "memory.events", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_show, NULL },
 	{ "memory.events.local", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_local_show, NULL },
-	{ "memory.high", 0644, CG_NOT_ROOT | CG_MEMORY, high_show, high_write },
-	{ "memory.low", 0644, CG_NOT_ROOT | CG_MEMORY, low_show, low_write },
-	{ "memory.max", 0644, CG_NOT_ROOT | CG_MEMORY, memmax_show, memmax_write },
-	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, min_show, min_write },
+	{ "memory.high", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, high_write, PAGES(high) },
+	{ "memory.low", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(low) },
+	{ "memory.max", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, memmax_write, PAGES(max) },
+	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(min) },
 	{ "memory.oom.group", 0644, CG_NOT_ROOT | CG_MEMORY, group_show, group_write },
 	{ "memory.peak", 0444, CG_NOT_ROOT | CG_MEMORY, peak_show, NULL },
 	{ "memory.pressure", 0644, CG_PRESSURE, NULL, NULL },
 	{ "memory.reclaim", 0200, CG_MEMORY, NULL, reclaim_write },
 	{ "memory.stat", 0444, CG_NOT_ROOT | CG_MEMORY, memstat_show, NULL },
-	{ "memory.swap.current", 0444, CG_NOT_ROOT | CG_MEMORY, swap_current_show, NULL },
+	{ "memory.swap.current", 0444, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_pages) },
 	{ "memory.swap.events", 0444, CG_NOT_ROOT | CG_MEMORY, swap_events_show, NULL },
-	{ "memory.swap.high", 0644, CG_NOT_ROOT | CG_MEMORY, swap_high_show, swap_high_write },
-	{ "memory.swap.max", 0644, CG_NOT_ROOT | CG_MEMORY, swap_max_show, swap_max_write },
-	{ "memory.swap.peak", 0444, CG_NOT_ROOT | CG_MEMORY, swap_peak_show, NULL },
+	{ "memory.swap.high", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_high) },
+	{ "memory.swap.max", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_max) },
+	{ "memory.swap.peak", 0444, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_peak) },
 	{ "memory.zswap.current", 0444, CG_NOT_ROOT | CG_MEMORY, zswap_current_show, NULL },
-	{ "memory.zswap.max", 0644, CG_NOT_ROOT | CG_MEMORY, zswap_max_show, zswap_max_write },
+	{ "memory.zswap.max", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(zswap_max) },
 };
 
 static bool file_exists(const struct cg_file *f, const struct memcg *m)
@@ -451,11 +366,16 @@ static struct cg_node *node(const struct inode *i)
 	return i->priv;
 }
 
+static long *pages_of(const struct cg_node *n)
+{
+	return (long *)((char *)n->m + n->file->pages);
+}
+
 static int node_show(struct text *out, void *arg)
 {
 	struct cg_node *n = arg;
 
-	return n->file->show(out, n->m);
+	return n->file->show ? n->file->show(out, n->m) : show_pages(out, *pages_of(n));
 }
 
 static ssize_t node_write(const char *buf, size_t len, void *arg)
@@ -467,7 +387,7 @@ static ssize_t node_write(const char *buf, size_t len, void *arg)
 	if (!copy)
 		return -ENOMEM;
 	text = str_trim(copy);
-	err = n->file->write(n->m, text);
+	err = n->file->write ? n->file->write(n->m, text) : parse_pages(text, pages_of(n));
 	kfree(copy);
 	return err ? err : (ssize_t)len;
 }
@@ -489,7 +409,7 @@ static int make_inode(struct super_block *sb, struct memcg *m, const struct cg_f
 	i->ino = m->id * 64 + (file ? (u64)(file - files) + 1 : 0);
 	if (file) {
 		n->text = (struct proc_file){ .path = file->name, .mode = file->mode, .arg = n,
-					      .show = file->show ? node_show : NULL, .write = file->write ? node_write : NULL };
+					      .show = file->mode & 0444 ? node_show : NULL, .write = file->mode & 0222 ? node_write : NULL };
 		i->mode = S_IFREG | file->mode;
 		i->ops = &cg_file_iops;
 		i->fops = file->flags & CG_PRESSURE ? &cg_pressure_fops : &cg_file_fops;

@@ -129,14 +129,15 @@ u64 str_to_size(const char *s, const char **end)
 {
 	const char *p;
 	u64 v = str_to_u64(s, &p, 0);
+	unsigned shift = 0;
 
-	switch (char_to_lower(*p)) {
-	case 't': v <<= 10; fallthrough;
-	case 'g': v <<= 10; fallthrough;
-	case 'm': v <<= 10; fallthrough;
-	case 'k': v <<= 10; p++;
+	switch (p == s ? 0 : char_to_lower(*p)) {
+	case 't': shift += 10; fallthrough;
+	case 'g': shift += 10; fallthrough;
+	case 'm': shift += 10; fallthrough;
+	case 'k': shift += 10; p++;
 	}
 	if (end)
 		*end = p;
-	return v;
+	return v > U64_MAX >> shift ? U64_MAX : v << shift;
 }

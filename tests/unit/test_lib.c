@@ -123,6 +123,9 @@ TEST(string, numbers)
 	EXPECT_EQ(t, str_to_size("64M,", &end), MIB(64));
 	EXPECT_EQ(t, *end, ',');
 	EXPECT_EQ(t, str_to_size("3k", NULL), 3072);
+	EXPECT(t, str_to_size("16777216t", NULL) == U64_MAX);
+	EXPECT_EQ(t, str_to_size("k", &end), 0);
+	EXPECT_EQ(t, *end, 'k');
 }
 
 TEST(string, helpers)
