@@ -36,6 +36,16 @@ int sysfs_try_register(const struct proc_file *f)
 	return pnode_try_file(tree(), f);
 }
 
+int sysfs_try_mkdir(const char *path)
+{
+	return pnode_try_dir(tree(), path);
+}
+
+int sysfs_try_symlink(const char *path, const char *target)
+{
+	return pnode_try_link(tree(), path, target);
+}
+
 void sysfs_unregister(const char *path)
 {
 	pnode_remove(tree(), path);

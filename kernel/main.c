@@ -3,6 +3,7 @@
  */
 #include <arch/cpu.h>
 #include <arch/machine.h>
+#include <kernel/kthread.h>
 #include <kernel/boot_info.h>
 #include <kernel/cpu.h>
 #include <kernel/main.h>
@@ -72,6 +73,7 @@ noreturn void kernel_main(void)
 	ledger_init();
 	arch_irq_init();
 	sched_init();
+	kthread_init();
 	workqueue_init();
 	sched_start_first(start_late);
 	sched_idle_loop();

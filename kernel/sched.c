@@ -22,6 +22,7 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <arch/upcalls.h>
+#include <kernel/kthread.h>
 #include <kernel/cred.h>
 #include <kernel/irq.h>
 #include <kernel/panic.h>
@@ -597,6 +598,7 @@ static void task_free(struct task *t)
 	task_destroy(t);
 	arch_thread_free(t);
 	kstack_free(t->kstack);
+	kthread_free(t);
 	slab_free(task_cache, t);
 }
 

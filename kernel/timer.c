@@ -119,6 +119,32 @@ void timer_cancel_sync(struct timer *t)
 	} while (timer_queued(t));
 }
 
+unsigned timers_cancel_if(bool (*match)(const struct timer *t, unsigned long start, unsigned long end), unsigned long start,
+			  unsigned long end)
+{
+	unsigned found = 0;
+
+	for_each_cpu(cpu) {
+		struct timer_base *b = per_cpu_ptr(timer_base, cpu);
+		struct rb_node *n, *next;
+
+		spin_lock(&b->lock);
+		for (n = rb_first(&b->tree); n; n = next) {
+			struct timer *t = rb_entry(n, struct timer, node);
+
+			next = rb_next(n);
+			if (match(t, start, end)) {
+				base_remove(b, t);
+				found++;
+			}
+		}
+		spin_unlock(&b->lock);
+		while ((unsigned)cpu != cpu_id() && READ_ONCE(b->running))	/* whichever it is: it may be freed already */
+			cpu_relax();
+	}
+	return found;
+}
+
 ktime_t timer_next_expiry(int cpu)
 {
 	return READ_ONCE(per_cpu_ptr(timer_base, cpu)->next);

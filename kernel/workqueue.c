@@ -17,6 +17,7 @@
 struct worker {
 	struct task	*task;
 	struct work	*running;	/* not to be looked into: fn may have freed it */
+	void		(*fn)(struct work *w);	/* its */
 	bool		idle;
 };
 
@@ -106,6 +107,7 @@ static struct work *worker_next(struct worker *me, bool *more)
 	list_remove(&w->link);
 	w->queued = false;
 	me->running = w;
+	me->fn = w->fn;
 	*more = !list_empty(&wq_list) && !nr_idle;
 	spin_unlock(&wq_lock);
 	return w;
@@ -168,18 +170,78 @@ bool delayed_work_queue(struct delayed_work *w, ktime_t delay)
 	return true;
 }
 
+bool work_cancel(struct work *w)
+{
+	bool was;
+
+	spin_lock(&wq_lock);
+	was = w->queued;
+	if (was) {
+		list_remove(&w->link);
+		w->queued = false;
+	}
+	spin_unlock(&wq_lock);
+	return was;
+}
+
 bool delayed_work_cancel(struct delayed_work *w)
 {
 	bool was = timer_cancel(&w->timer);
 
-	spin_lock(&wq_lock);
-	if (w->work.queued) {
-		list_remove(&w->work.link);
-		w->work.queued = false;
-		was = true;
-	}
-	spin_unlock(&wq_lock);
+	return work_cancel(&w->work) || was;
+}
+
+bool delayed_work_cancel_sync(struct delayed_work *w)
+{
+	bool was = false;
+
+	do {			/* it may queue itself again while we wait */
+		was |= timer_queued(&w->timer) || w->work.queued;
+		timer_cancel_sync(&w->timer);
+		work_cancel(&w->work);
+		work_flush(&w->work);
+	} while (timer_queued(&w->timer) || w->work.queued);
 	return was;
+}
+
+/* ---- what a module forgot ---- */
+
+static bool lies_in(void (*fn)(struct work *), unsigned long start, unsigned long end)
+{
+	return (unsigned long)fn >= start && (unsigned long)fn < end;
+}
+
+static bool delayed_lies_in(const struct timer *t, unsigned long start, unsigned long end)
+{
+	return t->fn == delayed_expired && lies_in(container_of(t, struct delayed_work, timer)->work.fn, start, end);
+}
+
+static bool any_running(unsigned long start, unsigned long end)
+{
+	bool any = false;
+
+	spin_lock(&wq_lock);
+	for (unsigned i = 0; i < nr_workers; i++)
+		any = any || (workers[i].running && lies_in(workers[i].fn, start, end));
+	spin_unlock(&wq_lock);
+	return any;
+}
+
+unsigned works_cancel_range(unsigned long start, unsigned long end)
+{
+	unsigned found = timers_cancel_if(delayed_lies_in, start, end);
+	struct work *w, *next;
+
+	spin_lock(&wq_lock);
+	list_for_each_safe(w, next, &wq_list, link)
+		if (lies_in(w->fn, start, end)) {
+			list_remove(&w->link);
+			w->queued = false;
+			found++;
+		}
+	spin_unlock(&wq_lock);
+	wait_event(&wq_done, !any_running(start, end));
+	return found;
 }
 
 void workqueue_init(void)

@@ -56,7 +56,7 @@ static void view_read(struct task *t, struct process_view *v)
 	memset(v, 0, sizeof(*v));
 	spin_lock(&tasklist_lock);
 	v->pid = p->pid;
-	v->ppid = p->parent ? p->parent->pid : 0;
+	v->ppid = p->parent ? p->parent->pid : (p->flags & PF_KTHREAD) && p->pid != 2 ? 2 : 0;	/* [kthreadd]'s children */
 	v->pgrp = p->pgrp;
 	v->session = p->session;
 	v->nr_threads = p->nr_threads;

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""exports.py LIST - the table of symbols that modules may use, as assembler on stdout. Words after # are comments.
-DEBUG builds export what their inline functions call besides: words behind `debug:`."""
+"""exports.py SYMVERS - the table of symbols that modules may use, sorted by name, as assembler on stdout; SYMVERS is tools/symvers.py's
+output for kernel/module/exports.list (DEBUG builds: and exports-debug.list, what their inline functions call besides)."""
 import sys
 
-names = []
-for line in open(sys.argv[1]):
-    names += [n for n in line.split("#")[0].split() if n not in names]
+with open(sys.argv[1]) as f:
+    symbols = sorted((line.split()[1], line.split()[0]) for line in f)
 print('\t.section .ksymtab, "a"\n\t.balign 8')
-for n in names:
-    print(f"\t.quad {n}, kstr_{n}")
+for name, crc in symbols:
+    print(f"\t.quad {name}, kstr_{name}, {crc}")
 print('\t.section .rodata.kstrtab, "a"')
-for n in names:
-    print(f'kstr_{n}:\t.asciz "{n}"')
+for name, crc in symbols:
+    print(f'kstr_{name}:\t.asciz "{name}"')
 print('\t.section .note.GNU-stack, "", @progbits')

@@ -28,9 +28,17 @@ $(B)/obj/arch/x86/vdso_image.o: $(B)/obj/arch/x86/vdso/vdso.so
 $(B)/obj/arch/x86/vdso_image.o: AFLAGS_kernel += -DVDSO_FILE='"$(B)/obj/arch/x86/vdso/vdso.so"'
 
 # ---- the symbols that modules may use -----------------------------------------------------------------------------
-$(B)/gen/exports.S: kernel/module/exports.list $(if $(DEBUG),kernel/module/exports-debug.list) tools/exports.py
+# Their versions, from what <drivers/driver.h> says of them; Module.symvers is the same as Linux's tools want it.
+$(B)/gen/symvers: kernel/module/exports.list $(if $(DEBUG),kernel/module/exports-debug.list) tools/symvers.py
 	@mkdir -p $(@D)
-	$(Q)cat $(filter %.list,$^) > $(@D)/exports.all && python3 tools/exports.py $(@D)/exports.all > $@
+	$(Q)cat $(filter %.list,$^) > $(@D)/exports.all
+	$(Q)echo '#include <drivers/driver.h>' | $(CC) $(CFLAGS_kernel) -E -P -MMD -MP -MT $@ -MF $(@D)/symvers.d -x c -o $(@D)/exports.i -
+	$(Q)python3 tools/symvers.py -k $(@D)/exports.all $(@D)/exports.i > $@.new && mv $@.new $@
+	$(Q)awk '{ print $$1 "\t" $$2 "\tvmlinux\tEXPORT_SYMBOL\t" }' $@ > $(B)/Module.symvers
+-include $(B)/gen/symvers.d
+
+$(B)/gen/exports.S: $(B)/gen/symvers tools/exports.py
+	$(Q)python3 tools/exports.py $< > $@
 
 $(B)/obj/gen/exports.o: $(B)/gen/exports.S
 	@mkdir -p $(@D)

@@ -77,6 +77,8 @@ SECTIONS
 		KEEP(*(.percpu.first))
 		*(.percpu .percpu.*)
 		. = ALIGN(64);
+		percpu_modules = .;		/* room for the per-CPU variables of modules */
+		. += 4096;
 		percpu_end = .;
 	} :data
 	.bss : AT(ADDR(.bss) - KERNEL_BASE) {

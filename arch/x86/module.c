@@ -116,6 +116,41 @@ void module_patch_user_access(s32 *sites, unsigned n)
 		memcpy((char *)&sites[i] + sites[i], nop3, sizeof(nop3));
 }
 
+/* ---- per-CPU variables -------------------------------------------------------------------------------------------------- */
+
+#define PERCPU_GRAIN	64
+static u64 percpu_taken;		/* a bit for each grain of the room; area_lock */
+static_assert(64 * PERCPU_GRAIN == 4096, "kernel.lds.S leaves so much");
+
+vaddr_t module_percpu_alloc(size_t size, size_t align)
+{
+	size_t n = DIV_ROUND_UP(size, PERCPU_GRAIN);
+	u64 want = n < 64 ? BIT(n) - 1 : ~0ull;
+	vaddr_t at = 0;
+
+	if (!n || n > 64 || align > PERCPU_GRAIN)
+		return 0;
+	mutex_lock(&area_lock);
+	for (unsigned i = 0; i + n <= 64 && !at; i++) {
+		if (percpu_taken & want << i)
+			continue;
+		percpu_taken |= want << i;
+		at = (vaddr_t)percpu_modules + i * PERCPU_GRAIN;
+	}
+	mutex_unlock(&area_lock);
+	return at;
+}
+
+void module_percpu_free(vaddr_t at, size_t size)
+{
+	size_t n = DIV_ROUND_UP(size, PERCPU_GRAIN);
+	u64 want = n < 64 ? BIT(n) - 1 : ~0ull;
+
+	mutex_lock(&area_lock);
+	percpu_taken &= ~(want << (at - (vaddr_t)percpu_modules) / PERCPU_GRAIN);
+	mutex_unlock(&area_lock);
+}
+
 /* The exception table of the module an instruction belongs to. */
 bool trap_fixup_module(struct trapframe *f)
 {

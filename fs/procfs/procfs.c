@@ -39,6 +39,11 @@ int proc_try_register(const struct proc_file *f)
 	return pnode_try_file(tree(), f);
 }
 
+int proc_try_mkdir(const char *path)
+{
+	return pnode_try_dir(tree(), path);
+}
+
 void proc_unregister(const char *path)
 {
 	pnode_remove(tree(), path);

@@ -26,6 +26,7 @@ struct pnode *pnode_root(void);			/* a new, empty tree. Panics: boot time */
 struct pnode *pnode_dir(struct pnode *root, const char *path, size_t len);	/* panics */
 struct pnode *pnode_add(struct pnode *root, const char *path, u32 mode);	/* panics */
 int pnode_try_file(struct pnode *root, const struct proc_file *f) must_check;
+int pnode_try_dir(struct pnode *root, const char *path) must_check;
 int pnode_try_link(struct pnode *root, const char *path, const char *target) must_check;
 void pnode_remove(struct pnode *root, const char *path);
 struct pnode *pnode_find(struct pnode *dir, const char *name, u32 len);

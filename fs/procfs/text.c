@@ -23,6 +23,7 @@ struct snapshot {
 struct text_file {
 	const struct proc_file	*file;
 	struct module		*owner;		/* of file; held until release */
+	atomic_t		*opens;		/* the same */
 	const struct proc_pid_file *pid_file;
 	struct task_id		id;
 	spinlock_t		lock;		/* LOCK_FS: the pointer */
@@ -165,6 +166,8 @@ static void text_release(struct file *f)
 	struct text_file *t = f->priv;
 
 	snapshot_put(t->now);
+	if (t->opens)
+		atomic_dec(t->opens);
 	module_put(t->owner);
 	kfree(t);
 }
@@ -178,7 +181,8 @@ int text_open(struct file *f, const struct proc_file *pf, const struct proc_pid_
 	if (!t)
 		return -ENOMEM;
 	t->file = pf;
-	t->owner = pf ? pf->owner : NULL;	/* taken by the caller */
+	t->owner = pf ? pf->owner : NULL;	/* both taken by the caller */
+	t->opens = pf ? pf->opens : NULL;
 	t->pid_file = pid_pf;
 	if (id)
 		t->id = *id;

@@ -164,6 +164,19 @@ int pnode_try_link(struct pnode *root, const char *path, const char *target)
 	return 0;
 }
 
+int pnode_try_dir(struct pnode *root, const char *path)
+{
+	struct pnode *n = try_dir(root, path, strlen(path));
+
+	if (!n)
+		return -ENOMEM;
+	spin_lock(&pnode_lock);
+	n->changing = true;
+	show_path(n);
+	spin_unlock(&pnode_lock);
+	return 0;
+}
+
 static void hide(struct pnode *n)
 {
 	struct pnode *child;
@@ -242,6 +255,7 @@ static int node_open(struct inode *i, struct file *f)
 	struct pnode *n = i->priv;
 	const struct proc_file *pf = take_file(n);
 	struct module *owner;
+	atomic_t *opens;
 	int err;
 
 	if (!pf)
@@ -252,10 +266,13 @@ static int node_open(struct inode *i, struct file *f)
 		return f->ops->open ? f->ops->open(i, f) : 0;	/* which undoes what take_file() did when it fails */
 	}
 	owner = pf->owner;
+	opens = pf->opens;
 	if (!(n->mode & 0222) && (f->mode & FMODE_WRITE) && str_has_prefix(pf->path, "sys/"))
 		err = -EACCES;			/* a sysctl that nobody may change, root included */
 	else
 		err = text_open(f, pf, NULL, NULL);
+	if (err && opens)
+		atomic_dec(opens);
 	if (err)
 		module_put(owner);
 	return err;

@@ -22,10 +22,11 @@ struct proc_file {
 	const struct file_ops *ops;		/* instead of show/write, for big or seekable files */
 	void		*arg;
 	struct module	*owner;			/* an open file holds a reference to it; with ops, their release() puts it */
-	atomic_t	*opens;			/* with ops, may be NULL: one more before ops->open() is called */
+	atomic_t	*opens;			/* may be NULL: open files of it; with ops, their release() counts down */
 };
 void proc_register(const struct proc_file *f);			/* boot time; panics on failure */
 int proc_try_register(const struct proc_file *f) must_check;	/* later: 0, -ENOMEM */
+int proc_try_mkdir(const char *path) must_check;
 void proc_unregister(const char *path);				/* nobody opens it any more; a directory goes with all below */
 void proc_register_all(const struct proc_file *f, unsigned n);
 void proc_mkdir(const char *path);
@@ -69,6 +70,8 @@ struct task *proc_dir_task(const struct file *f);
 /* The same for sysfs: path below /sys. */
 void sysfs_register(const struct proc_file *f);
 int sysfs_try_register(const struct proc_file *f) must_check;
+int sysfs_try_mkdir(const char *path) must_check;
+int sysfs_try_symlink(const char *path, const char *target) must_check;	/* target stays */
 void sysfs_unregister(const char *path);
 void sysfs_mkdir(const char *path);			/* names in it may be hidden later */
 void sysfs_hide(const char *path, bool hide);		/* a directory inside one of those */

@@ -21,16 +21,39 @@ struct module_part {
 	size_t		size;			/* bytes used; whole pages are mapped */
 };
 
-struct ksym {				/* an exported symbol: section __ksymtab */
+struct ksym {				/* an exported symbol: section __ksymtab; the kernel's own are sorted by name */
 	unsigned long	address;
 	const char	*name;
+	unsigned long	crc;		/* its version: tools/symvers.py. 0: none is known */
 };
 
-/* A parameter: section __param. kind is a letter: i u l L b c(harp) s S B(yte) */
+struct module_version {			/* what a module expects of a symbol: section __versions, as Linux has it */
+	u64	crc;
+	char	name[56];
+};
+
+/* A parameter: section __param. kind is a letter: i u l L b c(harp) s S B(yte) x(hex) I(nverted bool) t(ext) o(ps) */
+struct module_param;
+struct module_param_ops {
+	int	(*set)(const char *text, const struct module_param *p);
+	int	(*get)(char *page, const struct module_param *p);	/* bytes printed, or -errno */
+};
 struct module_param {
 	const char	*name;
-	void		*value;
+	union {
+		void	*value;
+		void	*arg;
+	};
 	u16		kind, mode;		/* mode: of /sys/module/NAME/parameters/PARAM; 0: none */
+	u32		max;			/* an array's elements, a text's bytes; 0: one value */
+	u32		step;			/* an array's: bytes of an element */
+	unsigned	*count;			/* an array's: how many were given; may be NULL */
+	const struct module_param_ops *ops;
+};
+
+struct module_section {
+	const char	*name;
+	vaddr_t		address;
 };
 
 struct module_symbol {			/* for backtraces and /proc/kallsyms */
@@ -42,6 +65,7 @@ struct module_symbol {			/* for backtraces and /proc/kallsyms */
 
 struct module {
 	struct list		link;		/* in the list of modules */
+	struct module_part	self;		/* where this stands: code refers to THIS_MODULE by 32 bits */
 	char			name[MODULE_NAME_LEN];
 	enum module_state	state;
 	atomic_t		refs;		/* users: open files, other modules */
@@ -65,11 +89,20 @@ struct module {
 	size_t			bss_size, init_size;	/* init: what was freed after init */
 	char			*version;	/* from .modinfo; may be NULL */
 	bool			forced;		/* vermagic ignored */
+	char			*srcversion;	/* the same */
 	char			*args;		/* parameter text: charp values point into it */
+	struct list		strings;	/* those written later: params.c */
+	struct module_section	*sections;	/* names behind the table; NULL when there was no memory for it */
+	unsigned		nr_sections;
+	vaddr_t			percpu;		/* its per-CPU variables: the boot CPU's */
+	size_t			percpu_size;
 };
 
 /* From a copy of the .ko in kernel memory. May sleep. 0, -ENOEXEC, -ENOENT (symbol), -EEXIST, -EBUSY, -ENOMEM, -EINVAL, or init's error. */
-enum { MODULE_LOAD_FORCE_VERMAGIC = 2 };
+enum { MODULE_LOAD_FORCE_VERSIONS = 1, MODULE_LOAD_FORCE_VERMAGIC = 2 };	/* MODULE_INIT_IGNORE_* */
+/* The symbol that stands for the layout of what a module and the kernel share before anything is called; does nothing. */
+void module_layout(const struct module *m, const struct ksym *k, const struct module_version *v, const struct module_param *p,
+		   const struct alloc_site *s);
 int module_load(const void *image, size_t len, const char *args, unsigned flags) must_check;
 /* 0, -ENOENT, -EBUSY, -EWOULDBLOCK. */
 int module_unload(const char *name, bool force) must_check;
@@ -83,7 +116,9 @@ extern struct mutex module_lock;	/* the list, states, uses */
 struct module *module_find(const char *name);		/* module_lock held */
 struct module *module_of(vaddr_t address);		/* no lock: for faults and backtraces */
 int module_params_parse(struct module *m, char *args) must_check;
-int module_param_text(const struct module_param *p, char *buf, size_t size);
+int module_param_set(struct module *m, const struct module_param *p, const char *text) must_check;	/* module_lock held */
+int module_param_text(const struct module_param *p, char *page);	/* a page */
+void module_params_free(struct module *m);
 /* border, defined by proc/: /sys/module/NAME */
 void module_sysfs_add(struct module *m);
 void module_sysfs_remove(struct module *m);
@@ -94,12 +129,15 @@ int module_allocations_text(const struct module *m, struct text *out);
 int modules_ledger_text(struct text *out);
 const char *module_symbol_at(vaddr_t address, unsigned long *offset, unsigned long *size);	/* "name [module]"; NULL */
 bool module_symbol_nth(unsigned i, vaddr_t *address, char *kind, char *text, size_t size);	/* of all modules in turn */
-unsigned long module_resolve(const char *name, struct module **from);	/* 0: nobody exports it; module_lock held */
+const struct ksym *module_resolve(const char *name, struct module **from);	/* NULL: nobody exports it; module_lock held */
 
 /* arch: memory near the kernel image, relocations. */
 int module_part_alloc(struct module_part *p) must_check;	/* p->size is set; mapped read-write, cleared. 0 or -ENOMEM */
 void module_part_free(struct module_part *p);
 void module_part_protect(const struct module_part *p, enum module_part_kind kind);
+/* Per-CPU variables: a stretch that exists at the same distance in the area of each CPU. The address is the boot CPU's. 0: no room. */
+vaddr_t module_percpu_alloc(size_t size, size_t align);
+void module_percpu_free(vaddr_t at, size_t size);
 /* One relocation at `place` (which lies in writable memory): 0, or -ENOEXEC for an unknown type or a value that does not fit. */
 int module_relocate(unsigned type, void *place, u64 value, s64 addend) must_check;
 bool module_reloc_is_relative(unsigned type);	/* to the instruction's end, four bytes on */

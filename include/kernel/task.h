@@ -117,6 +117,7 @@ struct task {
 	bool			memcg_high;	/* [t] its cgroup is over memory.high: memcg_over_high() on the way to user mode */
 	bool			may_fail;	/* a program, or a child of one: see mm/fail.c */
 	bool			make_it_fail;
+	struct kthread		*kthread;	/* [c] of a thread that can be told to stop: kernel/kthread.c; else NULL */
 	unsigned		fail_nth;	/* [t] its n-th allocation from now fails; 0: none */
 	int			fault_disabled;	/* > 0: user faults fail at once (the _nofault accessors) */
 

@@ -34,6 +34,9 @@ void timer_start(struct timer *t, ktime_t expires);	/* re-arms when queued */
 bool timer_cancel(struct timer *t);			/* true when it was queued. The callback may still be running elsewhere */
 void timer_cancel_sync(struct timer *t);		/* and waits for that */
 bool timer_queued(const struct timer *t);
+/* Cancel those that match() says (under a lock: it only looks) and wait for what runs; how many there were. */
+unsigned timers_cancel_if(bool (*match)(const struct timer *t, unsigned long start, unsigned long end), unsigned long start,
+			  unsigned long end);
 void timers_run(void);					/* expired ones of this CPU; from the deferred-interrupt point */
 ktime_t timer_next_expiry(int cpu);
 

@@ -12,9 +12,9 @@
 
 /* A module must have been built for this kernel: the structures differ between these builds. */
 #ifdef DEBUG
-#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload debug "
+#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload modversions debug "
 #else
-#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload "
+#define MODULE_VERMAGIC		QUIRE_LINUX_RELEASE " SMP mod_unload modversions "
 #endif
 
 #ifdef __clang__

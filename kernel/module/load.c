@@ -10,7 +10,9 @@
 #include <abi/elf.h>
 #include <abi/errno.h>
 #include <arch/page.h>
+#include <kernel/cpu.h>
 #include <kernel/panic.h>
+#include <kernel/percpu.h>
 #include <kernel/printk.h>
 #include <kernel/version.h>
 #include <lib/string.h>
@@ -22,6 +24,7 @@
 #define SHF_COMPRESSED_	0x800
 #define NOT_LOADED	NR_PARTS
 #define IN_SITES	(NR_PARTS + 1)		/* the ledger's table is its place */
+#define IN_PERCPU	(NR_PARTS + 2)		/* the per-CPU areas are */
 
 struct ex_entry { s32 from, to; };
 
@@ -38,7 +41,11 @@ struct load {
 	size_t		strings_len;
 	const char	*info;			/* .modinfo */
 	size_t		info_len;
+	const struct module_version *versions;	/* NULL: it has none, or they are not asked for */
+	unsigned	nr_versions;
+	u64		*values;		/* of symbols that others define, by index */
 	struct { u8 part; vaddr_t address; } *placed;
+	unsigned	percpu_section;
 	unsigned	sites_section;
 	struct module	*m;
 	unsigned	flags;
@@ -95,6 +102,13 @@ static int find_tables(struct load *l)
 			l->info = (const char *)l->image + s->sh_offset;
 			l->info_len = s->sh_type == SHT_NOBITS ? 0 : s->sh_size;
 		}
+		if (strcmp(section_name(l, i), "__versions") == 0 && s->sh_type != SHT_NOBITS &&
+		    !(l->flags & MODULE_LOAD_FORCE_VERSIONS)) {
+			if (s->sh_offset % 8)
+				return -ENOEXEC;
+			l->versions = (const void *)(l->image + s->sh_offset);
+			l->nr_versions = (unsigned)(s->sh_size / sizeof(struct module_version));
+		}
 		if (s->sh_type != SHT_SYMTAB)
 			continue;
 		if (l->syms || s->sh_link >= l->eh->e_shnum || s->sh_offset % 8 || s->sh_entsize != sizeof(Elf64_Sym))
@@ -122,28 +136,81 @@ static const char *info_get(const struct load *l, const char *tag)
 	return NULL;
 }
 
+/* Does the module expect the symbol as it is? One that its table does not name passes, with a word in the log: Linux's rule. */
+static bool version_agrees(struct load *l, const char *name, u64 crc)
+{
+	for (unsigned i = 0; i < l->nr_versions; i++) {
+		const struct module_version *v = &l->versions[i];
+
+		if (strncmp(v->name, name, sizeof(v->name)) != 0)
+			continue;
+		if (v->crc == crc)
+			return true;
+		pr_warn("%s: disagrees about version of symbol %s\n", l->m->name, name);
+		return false;
+	}
+	pr_warn("%s: no symbol version for %s\n", l->m->name, name);
+	return true;
+}
+
+/* What must agree before anything else is looked at. Without versions it is loaded by force, as where Linux has MODULE_FORCE_LOAD. */
+static int check_layout(struct load *l)
+{
+	struct module *from = NULL;
+	const struct ksym *k;
+
+	if (!l->versions) {
+		pr_warn("%s: module_layout: kernel tainted.\n", l->m->name);
+		l->m->forced = true;
+		return 0;
+	}
+	k = module_resolve("module_layout", &from);
+	return k && version_agrees(l, "module_layout", k->crc) ? 0 : -ENOEXEC;
+}
+
+/* With versions of symbols the release does not matter: what is behind the first blank must be the same. */
+static bool magic_agrees(const struct load *l, const char *theirs)
+{
+	const char *ours = MODULE_VERMAGIC;
+
+	if (l->versions) {
+		theirs += strcspn(theirs, " ");
+		ours += strcspn(ours, " ");
+	}
+	return strcmp(theirs, ours) == 0;
+}
+
+static int keep_info(const struct load *l, const char *tag, char **out)
+{
+	const char *value = info_get(l, tag);
+
+	if (value)
+		*out = kstrdup(value, GFP_KERNEL);
+	return value && !*out ? -ENOMEM : 0;
+}
+
 static int check_info(struct load *l)
 {
-	const char *magic = info_get(l, "vermagic"), *name = info_get(l, "name"), *version = info_get(l, "version");
+	const char *magic = info_get(l, "vermagic"), *name = info_get(l, "name");
+	int err;
 
 	if (!name || !*name || strlen(name) >= MODULE_NAME_LEN || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return -ENOEXEC;
 	strscpy(l->m->name, name, sizeof(l->m->name));
 	for (char *p = l->m->name; *p; p++)
 		*p = *p == '-' ? '_' : *p;
-	if (!magic || strcmp(magic, MODULE_VERMAGIC) != 0) {
-		if (!(l->flags & MODULE_LOAD_FORCE_VERMAGIC)) {
-			pr_err("%s: version magic '%s' should be '%s'\n", l->m->name, magic ? magic : "", MODULE_VERMAGIC);
-			return -ENOEXEC;
-		}
+	err = check_layout(l);
+	if (err)
+		return err;
+	if (!magic || (l->flags & MODULE_LOAD_FORCE_VERMAGIC)) {
+		pr_warn("%s: bad vermagic: kernel tainted.\n", l->m->name);
 		l->m->forced = true;
+	} else if (!magic_agrees(l, magic)) {
+		pr_err("%s: version magic '%s' should be '%s'\n", l->m->name, magic, MODULE_VERMAGIC);
+		return -ENOEXEC;
 	}
-	if (version) {
-		l->m->version = kstrdup(version, GFP_KERNEL);
-		if (!l->m->version)
-			return -ENOMEM;
-	}
-	return 0;
+	err = keep_info(l, "version", &l->m->version);
+	return err ? err : keep_info(l, "srcversion", &l->m->srcversion);
 }
 
 /* ---- places ------------------------------------------------------------------------------------------------------ */
@@ -154,11 +221,13 @@ static unsigned part_of(const struct load *l, unsigned i)
 	const char *name = section_name(l, i);
 	bool init = str_has_prefix(name, ".init") || strcmp(name, ".smap_sites") == 0;
 
-	if (!(s->sh_flags & SHF_ALLOC) || !s->sh_size || strcmp(name, ".modinfo") == 0 || str_has_prefix(name, ".note") ||
+	if (!(s->sh_flags & SHF_ALLOC) || !s->sh_size || strcmp(name, ".modinfo") == 0 || strcmp(name, "__versions") == 0 || str_has_prefix(name, ".note") ||
 	    str_has_prefix(name, ".eh_frame"))
 		return NOT_LOADED;
 	if (strcmp(name, "alloc_sites") == 0)
 		return IN_SITES;
+	if (str_has_prefix(name, ".percpu"))
+		return IN_PERCPU;
 	if (s->sh_flags & SHF_EXECINSTR)
 		return init ? PART_INIT_TEXT : PART_TEXT;
 	if (init)
@@ -174,8 +243,6 @@ static int place_sections(struct load *l)
 		unsigned part = l->placed[i].part = (u8)part_of(l, i);
 		struct module_part *p;
 
-		if (str_has_prefix(section_name(l, i), ".percpu"))
-			return -ENOEXEC;	/* per-CPU variables of modules: not supported */
 		if (part >= NR_PARTS)
 			continue;
 		if (s->sh_size > MAX_MODULE)
@@ -236,14 +303,39 @@ static int place_sites(struct load *l, unsigned i)
 	return 0;
 }
 
+/* The boot CPU's copy; the others get theirs when it has been relocated. */
+static int place_percpu(struct load *l, unsigned i)
+{
+	const Elf64_Shdr *s = &l->sh[i];
+
+	if (l->m->percpu || s->sh_type == SHT_NOBITS)
+		return -ENOEXEC;
+	l->m->percpu = s->sh_size <= MAX_MODULE ? module_percpu_alloc(s->sh_size, s->sh_addralign) : 0;
+	if (!l->m->percpu) {
+		pr_warn("%s: Could not allocate %llu bytes percpu data\n", l->m->name, (unsigned long long)s->sh_size);
+		return -ENOMEM;
+	}
+	l->m->percpu_size = s->sh_size;
+	l->placed[i].address = l->m->percpu;
+	memcpy((void *)l->m->percpu, l->image + s->sh_offset, s->sh_size);
+	return 0;
+}
+
+static void copy_percpu(const struct module *m)
+{
+	for_each_cpu(cpu)
+		if (percpu_offset[cpu])
+			memcpy((void *)(m->percpu + percpu_offset[cpu]), (void *)m->percpu, m->percpu_size);
+}
+
 static int copy_sections(struct load *l)
 {
 	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
 		unsigned part = l->placed[i].part;
 		int err;
 
-		if (part == IN_SITES) {
-			err = place_sites(l, i);
+		if (part == IN_SITES || part == IN_PERCPU) {
+			err = part == IN_SITES ? place_sites(l, i) : place_percpu(l, i);
 			if (err)
 				return err;
 		}
@@ -287,12 +379,53 @@ static int note_use(struct module *m, struct module *from)
 	return 0;
 }
 
-/* 0 and *value, or the error that ends the load. */
-static int symbol_value(struct load *l, unsigned index, u64 *value)
+/* A symbol that somebody else defines: 0, or the error that ends the load. */
+static int resolve_one(struct load *l, unsigned index)
 {
 	const Elf64_Sym *s = &l->syms[index];
 	const char *name = string_at(l->strings, l->strings_len, s->st_name);
+	const struct ksym *k;
 	struct module *from = NULL;
+	int err = -ENOENT;
+
+	if (strcmp(name, "__this_module") == 0) {
+		l->values[index] = (u64)l->m;
+		return 0;
+	}
+	mutex_lock(&module_lock);
+	k = module_resolve(name, &from);
+	if (k && l->versions && !version_agrees(l, name, k->crc)) {
+		k = NULL;
+		err = -EINVAL;
+	}
+	if (k) {
+		l->values[index] = k->address;
+		err = from ? note_use(l->m, from) : 0;
+	}
+	mutex_unlock(&module_lock);
+	if (k || (err == -ENOENT && ELF64_ST_BIND(s->st_info) == STB_WEAK))
+		return k ? err : 0;
+	pr_err("%s: Unknown symbol %s (err %d)\n", l->m->name, name, err);
+	return err;
+}
+
+static int resolve(struct load *l)
+{
+	int err = 0;
+
+	l->values = kvmalloc(max(l->nr_syms, 1u) * sizeof(*l->values), GFP_KERNEL | GFP_ZERO);
+	if (!l->values)
+		return -ENOMEM;
+	for (unsigned i = 1; i < l->nr_syms && !err; i++)
+		if (l->syms[i].st_shndx == SHN_UNDEF)
+			err = resolve_one(l, i);
+	return err;
+}
+
+/* 0 and *value, or -ENOEXEC. */
+static int symbol_value(struct load *l, unsigned index, u64 *value)
+{
+	const Elf64_Sym *s = &l->syms[index];
 
 	*value = 0;
 	if (s->st_shndx == SHN_ABS) {
@@ -305,21 +438,8 @@ static int symbol_value(struct load *l, unsigned index, u64 *value)
 		*value = l->placed[s->st_shndx].address + s->st_value;
 		return 0;
 	}
-	if (!index)
-		return 0;
-	if (strcmp(name, "__this_module") == 0) {
-		*value = (u64)l->m;
-		return 0;
-	}
-	mutex_lock(&module_lock);
-	*value = module_resolve(name, &from);
-	mutex_unlock(&module_lock);
-	if (from)
-		return note_use(l->m, from);
-	if (*value || ELF64_ST_BIND(s->st_info) == STB_WEAK)
-		return 0;
-	pr_err("%s: Unknown symbol %s (err -2)\n", l->m->name, name);
-	return -ENOENT;
+	*value = l->values[index];
+	return 0;
 }
 
 static bool target_is_text(const struct load *l, unsigned section)
@@ -461,6 +581,7 @@ static int find_contents(struct load *l)
 	if (err)
 		return err;
 	module_patch_user_access(smap, n);
+	copy_percpu(m);
 	m->init = (int (*)(void))entry_point(l, "init_module");
 	m->exit = (void (*)(void))entry_point(l, "cleanup_module");
 	if (m->exit && !in_part(m, (vaddr_t)m->exit, PART_TEXT))
@@ -513,12 +634,31 @@ static void keep_symbols(struct load *l)
 	m->nr_init_symbols = keep_some(l, m->symbols + m->nr_symbols, true);
 }
 
+/* Where the sections are, for /sys/module/NAME/sections: debuggers ask. Missing memory only costs that. */
+static void keep_sections(struct load *l)
+{
+	struct module *m = l->m;
+	char *names;
+
+	m->sections = kmalloc(l->eh->e_shnum * sizeof(*m->sections) + l->names_len, GFP_KERNEL);
+	if (!m->sections)
+		return;
+	names = (char *)(m->sections + l->eh->e_shnum);
+	memcpy(names, l->names, l->names_len);
+	for (unsigned i = 1; i < l->eh->e_shnum; i++) {
+		const char *name = string_at(names, l->names_len, l->sh[i].sh_name);
+
+		if (l->placed[i].part != NOT_LOADED && *name && !strchr(name, '/') && strlen(name) < 48)
+			m->sections[m->nr_sections++] = (struct module_section){ name, l->placed[i].address };
+	}
+}
+
 /* Builds the module; on an error the caller frees what is in m. */
 int module_build(struct module *m, const void *image, size_t len, unsigned flags)
 {
 	struct load l = { .image = image, .len = len, .m = m, .flags = flags };
 	int (*const steps[])(struct load *) = {
-		place_sections, allocate_parts, copy_sections, relocate, find_contents,
+		place_sections, allocate_parts, copy_sections, resolve, relocate, find_contents,
 	};
 	int err = check_file(&l);
 
@@ -539,11 +679,13 @@ int module_build(struct module *m, const void *image, size_t len, unsigned flags
 		err = steps[i](&l);
 	if (!err) {
 		keep_symbols(&l);
+		keep_sections(&l);
 		for (unsigned k = 0; k < NR_PARTS; k++)
 			module_part_protect(&m->part[k], k);
 	} else {
 		(void)module_sites_ok(m);	/* half relocated, perhaps */
 	}
 	kfree(l.placed);
+	kvfree(l.values);
 	return err;
 }

@@ -9,8 +9,11 @@
  */
 #include <abi/errno.h>
 #include <arch/page.h>
+#include <kernel/kthread.h>
 #include <kernel/panic.h>
 #include <kernel/printk.h>
+#include <kernel/time.h>
+#include <kernel/workqueue.h>
 #include <lib/string.h>
 #include <mm/slab.h>
 #include "internal.h"
@@ -59,22 +62,46 @@ void module_put(struct module *m)
 		atomic_dec(&m->refs);
 }
 
-unsigned long module_resolve(const char *name, struct module **from)
+void module_layout(const struct module *m, const struct ksym *k, const struct module_version *v, const struct module_param *p,
+		   const struct alloc_site *s)
 {
-	extern const struct ksym ksymtab_start[], ksymtab_end[];
+}
+
+extern const struct ksym ksymtab_start[], ksymtab_end[];
+
+static const struct ksym *resolve_in_kernel(const char *name)
+{
+	const struct ksym *low = ksymtab_start, *high = ksymtab_end;
+
+	while (low < high) {
+		const struct ksym *k = low + (high - low) / 2;
+		int order = strcmp(k->name, name);
+
+		if (!order)
+			return k;
+		if (order < 0)
+			low = k + 1;
+		else
+			high = k;
+	}
+	return NULL;
+}
+
+const struct ksym *module_resolve(const char *name, struct module **from)
+{
+	const struct ksym *k = resolve_in_kernel(name);
 	struct module *m;
 
-	for (const struct ksym *k = ksymtab_start; k < ksymtab_end; k++)
-		if (strcmp(k->name, name) == 0)
-			return k->address;
+	if (k)
+		return k;
 	list_for_each(m, &module_list, link) {
 		for (unsigned i = 0; m->state == MODULE_LIVE && i < m->nr_exports; i++)
 			if (strcmp(m->exports[i].name, name) == 0) {
 				*from = m;
-				return m->exports[i].address;
+				return &m->exports[i];
 			}
 	}
-	return 0;
+	return NULL;
 }
 
 static void free_init(struct module *m)
@@ -85,8 +112,25 @@ static void free_init(struct module *m)
 	m->part[PART_INIT_TEXT].size = m->part[PART_INIT_DATA].size = 0;
 }
 
+/* In the module area. */
+static struct module *module_alloc(void)
+{
+	struct module_part self = { .size = sizeof(struct module) };
+	struct module *m;
+
+	if (module_part_alloc(&self))
+		return NULL;
+	m = (struct module *)self.start;
+	m->self = self;
+	list_init(&m->link);
+	list_init(&m->strings);
+	return m;
+}
+
 static void module_free(struct module *m)
 {
+	struct module_part self = m->self;
+
 	mutex_lock(&module_lock);
 	if (m->nr_sites)
 		ledger_sites_release(m->first_site, m->nr_sites);
@@ -100,9 +144,14 @@ static void module_free(struct module *m)
 	kfree(m->uses);
 	kvfree(m->symbols);
 	kvfree(m->symbol_names);
+	if (m->percpu)
+		module_percpu_free(m->percpu, m->percpu_size);
+	module_params_free(m);
+	kfree(m->sections);
 	kfree(m->version);
+	kfree(m->srcversion);
 	kfree(m->args);
-	kfree(m);
+	module_part_free(&self);
 }
 
 /* -EEXIST when it is there, -EBUSY when it is just coming or going. */
@@ -154,12 +203,11 @@ static int start(struct module *m, const char *args)
 
 int module_load(const void *image, size_t len, const char *args, unsigned flags)
 {
-	struct module *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct module *m = module_alloc();
 	int err;
 
 	if (!m)
 		return -ENOMEM;
-	list_init(&m->link);
 	err = module_build(m, image, len, flags);
 	if (!err)
 		err = list_insert_coming(m);
@@ -173,6 +221,24 @@ int module_load(const void *image, size_t len, const char *args, unsigned flags)
 free:
 	module_free(m);
 	return err;
+}
+
+static bool timer_lies_in(const struct timer *t, unsigned long start, unsigned long end)
+{
+	return (unsigned long)t->fn >= start && (unsigned long)t->fn < end;
+}
+
+/* What its exit function should have stopped, and did not. */
+static void stop_the_rest(struct module *m)
+{
+	vaddr_t start = m->part[PART_TEXT].start, end = start + m->part[PART_TEXT].size;
+	unsigned timers, works;
+
+	kthread_stop_range(m->name, start, end);
+	works = works_cancel_range(start, end);
+	timers = timers_cancel_if(timer_lies_in, start, end);
+	if (works || timers)
+		pr_warn("%s: forgotten and cancelled: timers %u, work %u\n", m->name, timers, works);
 }
 
 int module_unload(const char *name, bool force)
@@ -197,6 +263,7 @@ int module_unload(const char *name, bool force)
 		return err;
 	if (m->exit)
 		m->exit();
+	stop_the_rest(m);
 	module_sysfs_remove(m);
 	list_leave(m);
 	module_report_end(m);

@@ -6,10 +6,12 @@
  *	module NAME live|gone|went TEXT RODATA DATA BSS INIT  OBJECTS PAGES BYTES PEAK  CALLS TOTAL
  *	site NAME FUNCTION+0xOFFSET FILE:LINE CACHE  OBJECTS PAGES BYTES PEAK  CALLS TOTAL
  *
- * one line a call site that was ever used; CACHE is where its live objects are: "kmalloc-64=3,kmalloc-96=1", or "-".
+ * one line a call site that was ever used. DATA has the copies of per-CPU variables in it; CACHE is where a site's live objects are:
+ * "kmalloc-64=3,kmalloc-96=1", or "-".
  */
 #include <abi/errno.h>
 #include <arch/page.h>
+#include <kernel/percpu.h>
 #include <kernel/printk.h>
 #include <lib/printf.h>
 #include <lib/string.h>
@@ -122,7 +124,7 @@ static void put_site(struct text *out, const struct module *m, unsigned id, cons
 static void put_module(struct text *out, const struct module *m, const char *state, const struct caches *c)
 {
 	static const struct module_sums none;
-	size_t data = m->part[PART_DATA].size;
+	size_t data = m->part[PART_DATA].size + m->percpu_size * nr_cpus;
 
 	text_printf(out, "module %s %s %zu %zu %zu %zu %zu", m->name, state, m->part[PART_TEXT].size, m->part[PART_RODATA].size,
 		    data - min(data, m->bss_size), m->bss_size,

@@ -19,7 +19,7 @@
 #define DECLARE_PER_CPU(type, name)	extern typeof(type) name
 
 extern unsigned long percpu_offset[MAX_CPUS];
-extern char percpu_start[], percpu_end[];
+extern char percpu_start[], percpu_modules[], percpu_end[];
 extern unsigned long percpu_this_offset;	/* a per-CPU variable: its own copy's offset */
 
 static always_inline unsigned long this_cpu_offset(void)
