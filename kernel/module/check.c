@@ -47,12 +47,41 @@ static bool exports_ok(const struct module *m)
 static size_t value_size(const struct module_param *p)
 {
 	switch (p->kind) {
-	case 'b': case 'B': return 1;
+	case 'b': case 'I': case 'B': return 1;
 	case 's': case 'S': return 2;
-	case 'i': case 'u': return 4;
+	case 'i': case 'u': case 'x': return 4;
 	case 'l': case 'L': case 'c': return 8;
 	default: return 0;
 	}
+}
+
+static bool ops_ok(const struct module *m, const struct module_param_ops *ops)
+{
+	if (!in(m, PART_RODATA, (vaddr_t)ops, sizeof(*ops)) && !in(m, PART_DATA, (vaddr_t)ops, sizeof(*ops)))
+		return false;
+	return (!ops->set || in(m, PART_TEXT, (vaddr_t)ops->set, 1)) && (!ops->get || in(m, PART_TEXT, (vaddr_t)ops->get, 1));
+}
+
+/* One value, or each of an array. */
+static bool values_ok(const struct module *m, const struct module_param *p)
+{
+	size_t size = value_size(p);
+
+	if (!size || p->max > MODULE_PARAM_MAX || (p->max && p->step != size) || !in(m, PART_DATA, (vaddr_t)p->value, max(p->max, 1u) * size) ||
+	    (p->count && !in(m, PART_DATA, (vaddr_t)p->count, sizeof(*p->count))))
+		return false;
+	for (unsigned i = 0; p->kind == 'c' && i < max(p->max, 1u); i++) {
+		const char *s = ((char **)p->value)[i];
+
+		if (s && !string_ok(m, s))
+			return false;
+	}
+	return true;
+}
+
+static bool text_ok(const struct module *m, const struct module_param *p)
+{
+	return p->max && p->max <= MODULE_PARAM_MAX && in(m, PART_DATA, (vaddr_t)p->value, p->max) && strnlen(p->value, p->max) < p->max;
 }
 
 static bool params_ok(const struct module *m)
@@ -60,9 +89,7 @@ static bool params_ok(const struct module *m)
 	for (unsigned i = 0; i < m->nr_params; i++) {
 		const struct module_param *p = &m->params[i];
 
-		if (!string_ok(m, p->name) || !value_size(p) || !in(m, PART_DATA, (vaddr_t)p->value, value_size(p)))
-			return false;
-		if (p->kind == 'c' && *(char **)p->value && !string_ok(m, *(char **)p->value))
+		if (!string_ok(m, p->name) || !(p->kind == 'o' ? ops_ok(m, p->ops) : p->kind == 't' ? text_ok(m, p) : values_ok(m, p)))
 			return false;
 	}
 	return true;

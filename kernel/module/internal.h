@@ -7,6 +7,8 @@
 #include <kernel/module.h>
 #include <kernel/version.h>
 
+#define MODULE_PARAM_MAX	65536	/* elements, or bytes of a text */
+
 int module_build(struct module *m, const void *image, size_t len, unsigned flags) must_check;
 void module_report_end(struct module *m);	/* at unload: what it left behind, into the log; its books are closed */
 

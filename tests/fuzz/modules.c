@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,12 @@
 #include <sanitizer/asan_interface.h>
 #include <abi/elf.h>
 #include <kernel/module.h>
+#include <kernel/cpu.h>
+#include <kernel/kthread.h>
+#include <kernel/percpu.h>
 #include <kernel/printk.h>
+#include <kernel/time.h>
+#include <kernel/workqueue.h>
 #include <lib/printf.h>
 #include <lib/text.h>
 #include <mm/slab.h>
@@ -163,6 +169,39 @@ void module_part_free(struct module_part *p)
 	p->start = 0;
 }
 
+vaddr_t module_percpu_alloc(size_t size, size_t align)
+{
+	return fails() || size > 4096 ? 0 : (vaddr_t)near(size);
+}
+
+void module_percpu_free(vaddr_t at, size_t size)
+{
+	near_free((void *)at, size);
+}
+
+/* Nothing of the module has run, so nothing of it runs still. */
+void kthread_stop_range(const char *whose, vaddr_t start, vaddr_t end) {}
+unsigned works_cancel_range(unsigned long start, unsigned long end) { return 0; }
+unsigned timers_cancel_if(bool (*match)(const struct timer *t, unsigned long start, unsigned long end), unsigned long start, unsigned long end)
+{
+	return 0;
+}
+
+size_t kmalloc_size(const void *p)
+{
+	return malloc_usable_size((void *)p);
+}
+
+unsigned nr_cpus = 1;
+unsigned long percpu_offset[MAX_CPUS];
+
+static int no_set(const char *text, const struct module_param *p)
+{
+	return 0;
+}
+
+static const struct module_param_ops no_ops = { .set = no_set };
+
 /* The last thing a load does. Text stays readable only, so a late write shows; what would be run is checked and forgotten. */
 void module_part_protect(const struct module_part *p, enum module_part_kind kind)
 {
@@ -175,6 +214,9 @@ void module_part_protect(const struct module_part *p, enum module_part_kind kind
 		REQUIRE((vaddr_t)m->exit - text->start < text->size);
 	m->init = NULL;
 	m->exit = NULL;
+	for (unsigned i = 0; kind == PART_TEXT && i < m->nr_params; i++)
+		if (m->params[i].kind == 'o')
+			m->params[i].ops = &no_ops;
 	if (p->size && (kind == PART_TEXT || kind == PART_RODATA || kind == PART_INIT_TEXT))
 		mprotect((void *)p->start, (p->size + 4095) & ~4095UL, PROT_READ);
 }
@@ -275,7 +317,7 @@ void module_sysfs_add(struct module *m)
 	for (unsigned i = 0; i < m->nr_params; i++) {
 		REQUIRE(strlen(m->params[i].name) < 1 << 20);
 		if (m->params[i].mode)
-			(void)module_param_text(&m->params[i], page, sizeof(page));
+			(void)module_param_text(&m->params[i], page);
 	}
 	text_init(&t, &text_kernel_ops);
 	(void)module_allocations_text(m, &t);
@@ -284,10 +326,10 @@ void module_sysfs_add(struct module *m)
 
 void module_sysfs_remove(struct module *m) {}
 
-/* The exports of the kernel: named as the list has it, standing in a page near the modules. */
+/* The exports of the kernel: as build/gen/symvers has them, standing in a page near the modules. */
 static struct ksym exported[1024];
 static unsigned nr_exported;
-__asm__(".globl ksymtab_start\n.set ksymtab_start, exported\n.globl ksymtab_end\n.set ksymtab_end, exported + 1024 * 16");
+__asm__(".globl ksymtab_start\n.set ksymtab_start, exported\n.globl ksymtab_end\n.set ksymtab_end, exported + 1024 * 24");
 
 static int by_name(const void *a, const void *b)
 {
@@ -301,10 +343,11 @@ static void read_exports(const char *list)
 	char *at = near(1024 * 16);
 
 	REQUIRE(f && at);
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "#")] = 0;
-		for (char *w = strtok(line, " \t\n"); w; w = strtok(NULL, " \t\n"), nr_exported++)
-			exported[nr_exported] = (struct ksym){ .address = (unsigned long)at + nr_exported * 16, .name = strdup(w) };
+	for (; fgets(line, sizeof(line), f); nr_exported++) {		/* "0xCRC NAME" */
+		char *crc = strtok(line, " \n"), *name = strtok(NULL, " \n");
+
+		REQUIRE(crc && name && nr_exported < 1024);
+		exported[nr_exported] = (struct ksym){ (unsigned long)at + nr_exported * 16, strdup(name), strtoul(crc, NULL, 16) };
 	}
 	fclose(f);
 	for (unsigned i = nr_exported; i < 1024; i++)
@@ -501,7 +544,7 @@ static size_t break_it(u8 *image, size_t len)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	read_exports("kernel/module/exports.list");
+	read_exports("build/gen/symvers");
 	return 0;
 }
 
@@ -584,7 +627,7 @@ int main(int argc, char **argv)
 			*(argv[i][1] == 'r' ? &rounds : argv[i][1] == 't' ? &seconds : (long *)&state) = atol(argv[i + 1]), i++;
 	}
 	REQUIRE(nr && nr < 64 && state);
-	read_exports("kernel/module/exports.list");
+	read_exports("build/gen/symvers");
 	copy = malloc(16 << 20);
 	fail_after = -1;
 	for (unsigned i = 0; i < nr; i++) {
