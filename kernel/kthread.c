@@ -78,7 +78,7 @@ void kthread_init(void)
 
 	if (!t)
 		panic("no memory for kthreadd");
-	task_wake(t);
+	task_wake_new(t);
 }
 
 /* ---- of modules ---------------------------------------------------------------------------------------------------------- */
@@ -126,13 +126,21 @@ bool kthread_should_stop(void)
 	return current->kthread && READ_ONCE(current->kthread->should_stop);
 }
 
+void kthread_wake(struct task *t)
+{
+	if (READ_ONCE(t->state) == TASK_NEW)
+		task_wake_new(t);
+	else
+		task_wake(t);
+}
+
 static int stop(struct task *t)		/* consumes a reference */
 {
 	struct kthread *k = t->kthread;
 	int result;
 
 	WRITE_ONCE(k->should_stop, true);
-	task_wake(t);
+	kthread_wake(t);
 	completion_wait(&k->done);
 	result = k->result;
 	task_put(t);

@@ -308,7 +308,7 @@ static inline bool cancel_work_sync(struct work_struct *w)
 #define cancel_delayed_work_sync(w)	delayed_work_cancel_sync(w)
 
 #define task_struct		task
-#define wake_up_process(t)	task_wake(t)
+#define wake_up_process(t)	kthread_wake(t)
 #define set_current_state(s)	task_set_state(s)
 
 /* ---- files in /proc ---------------------------------------------------------------------------------------------------- */
@@ -390,7 +390,7 @@ static inline void writeq(u64 v, volatile void *p)	{ *(volatile u64 *)p = v; }
 #define kthread_run(fn, arg, ...) ({								\
 	struct task *kr_thread = kthread_create(fn, arg, __VA_ARGS__);				\
 	if (!IS_ERR(kr_thread))									\
-		task_wake(kr_thread);								\
+		kthread_wake(kr_thread);								\
 	kr_thread; })
 #define proc_create(name, mode, parent, ops)		proc_create_data(name, mode, parent, ops, NULL)
 #define proc_create_data(name, mode, parent, ops, data)	MODULE_CALL(proc_create_owned(name, mode, parent, ops, data, THIS_MODULE))
