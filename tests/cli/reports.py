@@ -130,7 +130,7 @@ def test_report_activity():
 # ---- quire mem: this machine, or the guest from inside ----
 
 def mem(*args, **kw):
-    return subprocess.run([t.opts.quire, 'mem', *args], capture_output=True, timeout=60, **kw)
+    return subprocess.run([t.opts.quire, 'mem', *args], capture_output=True, timeout=t.LIMIT, **kw)
 
 
 def mem_sum(j):
@@ -273,7 +273,7 @@ def test_top():
     for screen in re.split(r'\x1b\[H', text)[1:]:
         lines = re.sub(r'\x1b\[[?0-9]*[a-zA-Z]', '', screen).split('\n')
         t.check(len(lines) <= 24 and max(len(l.rstrip('\r ')) for l in lines) <= 100, len(lines), max(lines, key=len))
-    r = subprocess.run([t.opts.quire, 'top', '-n', '1'], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    r = subprocess.run([t.opts.quire, 'top', '-n', '1'], capture_output=True, stdin=subprocess.DEVNULL, timeout=t.LIMIT)
     t.check(r.returncode == 0 and b'quire top' in r.stdout and b'\x1b' not in r.stdout, r)
 
 
@@ -292,8 +292,8 @@ def test_top_guest():
         t.check(p.poll() is None, 'the run ended')
     finally:
         p.terminate()
-        p.communicate(timeout=60)
-    r = subprocess.run([t.opts.quire, 'top', '--guest=%d' % p.pid], capture_output=True, timeout=60)
+        p.communicate(timeout=t.LIMIT)
+    r = subprocess.run([t.opts.quire, 'top', '--guest=%d' % p.pid], capture_output=True, timeout=t.LIMIT)
     t.check(r.returncode == 125 and b'no guest' in r.stderr, r)
 
 
@@ -335,5 +335,5 @@ def test_massif_odd_names():
 
 def test_parsers_fuzzed():
     """Damaged texts and reports under sanitizers: words, never a crash (make fuzz-cli for more)."""
-    r = subprocess.run(['make', '-s', 'fuzz-cli', 'ROUNDS=300'], cwd=t.TOP, capture_output=True, timeout=400)
+    r = subprocess.run(['make', '-s', 'fuzz-cli', 'ROUNDS=300'], cwd=t.TOP, capture_output=True, timeout=t.LIMIT)
     t.check(r.returncode == 0 and b'ok 1' in r.stdout, r.stdout[-500:], r.stderr[-2000:])
