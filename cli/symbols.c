@@ -34,9 +34,18 @@ struct known_place {
 	struct place at[];
 };
 
+/* Where a symbol is, with none before it that reaches into it. */
+struct span {
+	uint64_t start, end, reach; /* reach: the furthest end so far */
+	const char *name;
+};
+
 struct object {
 	struct object *next;
 	char *path, *shown;
+	struct span *spans; /* by start; see symbol_at() */
+	size_t nr_spans;
+	bool spans_made;
 	bool kernel;
 	Dwfl *dwfl;
 	Dwfl_Module *module;
@@ -280,12 +289,60 @@ static unsigned int add_inlined(struct object *o, uint64_t address, struct place
 	return at + 1;
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static void make_spans(struct object *o)
+{
+	int n = dwfl_module_getsymtab(o->module);
+	uint64_t reach = 0;
+
+	o->spans_made = true;
+	o->spans = must_alloc(calloc(n > 0 ? (size_t)n : 1, sizeof(*o->spans)));
+	for (int i = 0; i < n; i++) {
+		GElf_Addr at;
+		GElf_Sym sym;
+		const char *name = dwfl_module_getsym_info(o->module, i, &sym, &at, NULL, NULL, NULL);
+
+		if (name && *name && sym.st_size && sym.st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym.st_info) != STT_TLS)
+			o->spans[o->nr_spans++] = (struct span){at, at + sym.st_size, 0, name};
+	}
+	qsort(o->spans, o->nr_spans, sizeof(*o->spans), by_start);
+	for (size_t i = 0; i < o->nr_spans; i++)
+		reach = o->spans[i].reach = o->spans[i].end > reach ? o->spans[i].end : reach;
+}
+
+/* libdw looks at all symbols for each address. Where only one can be meant it is found by halving; else libdw chooses. */
+static const char *symbol_at(struct object *o, uint64_t address)
+{
+	size_t low = 0, high;
+	GElf_Off offset;
+	GElf_Sym sym;
+
+	if (!o->spans_made)
+		make_spans(o);
+	for (high = o->nr_spans; low < high;) {
+		size_t mid = (low + high) / 2;
+
+		if (o->spans[mid].start <= address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low && address < o->spans[low - 1].end && (low == 1 || o->spans[low - 2].reach <= o->spans[low - 1].start) &&
+	    (low == o->nr_spans || o->spans[low].start >= o->spans[low - 1].end))
+		return o->spans[low - 1].name;
+	return dwfl_module_addrinfo(o->module, address, &offset, &sym, NULL, NULL, NULL);
+}
+
 static unsigned int find_places(struct object *o, uint64_t address, struct place *out, unsigned int max)
 {
 	char plain[512];
-	GElf_Off offset;
-	GElf_Sym sym;
-	const char *symbol = dwfl_module_addrinfo(o->module, address, &offset, &sym, NULL, NULL, NULL);
+	const char *symbol = symbol_at(o, address);
 	unsigned int n = 1;
 
 	memset(out, 0, sizeof(*out));
