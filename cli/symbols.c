@@ -45,6 +45,7 @@ struct object {
 	char *path, *shown;
 	struct span *spans; /* by start; see symbol_at() */
 	size_t nr_spans;
+	uint64_t sizeless; /* the first symbol of unknown size */
 	bool spans_made;
 	bool kernel;
 	Dwfl *dwfl;
@@ -302,21 +303,26 @@ static void make_spans(struct object *o)
 	uint64_t reach = 0;
 
 	o->spans_made = true;
+	o->sizeless = UINT64_MAX;
 	o->spans = must_alloc(calloc(n > 0 ? (size_t)n : 1, sizeof(*o->spans)));
 	for (int i = 0; i < n; i++) {
 		GElf_Addr at;
 		GElf_Sym sym;
 		const char *name = dwfl_module_getsym_info(o->module, i, &sym, &at, NULL, NULL, NULL);
 
-		if (name && *name && sym.st_size && sym.st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym.st_info) != STT_TLS)
+		if (!name || !*name || sym.st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym.st_info) == STT_TLS)
+			continue;
+		if (sym.st_size)
 			o->spans[o->nr_spans++] = (struct span){at, at + sym.st_size, 0, name};
+		else if (at < o->sizeless)
+			o->sizeless = at;
 	}
 	qsort(o->spans, o->nr_spans, sizeof(*o->spans), by_start);
 	for (size_t i = 0; i < o->nr_spans; i++)
 		reach = o->spans[i].reach = o->spans[i].end > reach ? o->spans[i].end : reach;
 }
 
-/* libdw looks at all symbols for each address. Where only one can be meant it is found by halving; else libdw chooses. */
+/* libdw looks at all symbols for each address. Where only one can be meant, or none, that is found by halving; else libdw chooses. */
 static const char *symbol_at(struct object *o, uint64_t address)
 {
 	size_t low = 0, high;
@@ -336,6 +342,8 @@ static const char *symbol_at(struct object *o, uint64_t address)
 	if (low && address < o->spans[low - 1].end && (low == 1 || o->spans[low - 2].reach <= o->spans[low - 1].start) &&
 	    (low == o->nr_spans || o->spans[low].start >= o->spans[low - 1].end))
 		return o->spans[low - 1].name;
+	if (address < o->sizeless && (!low || o->spans[low - 1].reach <= address))
+		return NULL;
 	return dwfl_module_addrinfo(o->module, address, &offset, &sym, NULL, NULL, NULL);
 }
 
