@@ -2,10 +2,13 @@
  * mem.c - the memory devices: null, zero, full, random, urandom, kmsg. (/dev/mem belongs to the modules' work.)
  */
 #include <fs/fs.h>
+#include <kernel/irq.h>
 #include <kernel/main.h>
 #include <kernel/printk.h>
 #include <kernel/random.h>
+#include <kernel/signal.h>
 #include <kernel/syscall.h>
+#include <kernel/wait.h>
 #include <lib/string.h>
 #include <linux/poll.h>
 #include <linux/stat.h>
@@ -108,13 +111,21 @@ static long random_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 
 /* ---- /dev/kmsg: one record a read, "level,sequence,microseconds,-;text" ---- */
 
+static struct waitq kmsg_wait = WAITQ_INIT(kmsg_wait);
+
+static void kmsg_wake(void *arg)
+{
+	waitq_wake_all(&kmsg_wait);
+}
+
 static int kmsg_open(struct inode *i, struct file *f)
 {
-	u64 *pos = kzalloc(sizeof(*pos), GFP_KERNEL);
+	struct printk_cursor *c = kzalloc(sizeof(*c), GFP_KERNEL);
 
-	if (!pos)
+	if (!c)
 		return -ENOMEM;
-	f->priv = pos;
+	printk_seek(c, false);
+	f->priv = c;
 	return 0;
 }
 
@@ -123,37 +134,56 @@ static void kmsg_release(struct file *f)
 	kfree(f->priv);
 }
 
+/* "<6>[    0.123456] text\n" as a record. */
+static int kmsg_record(const char *line, u64 seq, char *out, size_t size)
+{
+	const char *p = line[0] == '<' ? line + 1 : "6", *text;
+	u64 level = str_to_u64(p, &p, 10), sec = 0, usec = 0;
+
+	p = strchr(line, '[');
+	text = p ? strchr(p, ']') : NULL;
+	for (p = p ? p + 1 : ""; *p == ' '; p++)
+		;
+	sec = str_to_u64(p, &p, 10);
+	usec = *p == '.' ? str_to_u64(p + 1, &p, 10) : 0;
+	text = !text ? line : text[1] == ' ' ? text + 2 : text + 1;
+	return kscnprintf(out, size, "%llu,%llu,%llu,-;%s", (unsigned long long)level, (unsigned long long)seq,
+			  (unsigned long long)(sec * 1000000 + usec), text);
+}
+
 static ssize_t kmsg_read(struct file *f, struct io_iter *to, loff_t *unused_pos)
 {
-	u64 *pos = f->priv, start = *pos;
-	char line[512], out[600], *text, *p;
-	u64 sec, usec;
-	size_t n = printk_read(pos, line, sizeof(line) - 1, true);
-	int level, len;
+	struct printk_cursor *c = f->priv, before = *c;
+	char line[514], out[600];
+	int n, len, err;
 
-	if (!n)
-		return f->flags & O_NONBLOCK ? -EAGAIN : 0;
-	/* printk_read gives whole lines, perhaps several: keep the first and step back over the rest. */
-	line[n] = 0;
-	p = strchr(line, '\n');
-	if (p) {
-		*pos -= n - (size_t)(p + 1 - line);
-		p[1] = 0;
+	while (!(n = printk_next(c, line, sizeof(line) - 1))) {
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(&kmsg_wait, c->pos < printk_end());
+		if (err)
+			return -ERESTARTSYS;
+		before = *c;
 	}
-	level = line[0] == '<' ? (int)str_to_u64(line + 1, (const char **)&p, 10) : 6;
-	text = strchr(line, ']');
-	p = strchr(line, '[');
-	if (!text || !p)
+	if (n < 0)
+		return n;
+	line[n] = 0;
+	len = kmsg_record(line, before.seq, out, sizeof(out));
+	if (to->left < (size_t)len) {
+		*c = before;
 		return -EINVAL;
-	for (p++; *p == ' '; p++)
-		;
-	sec = str_to_u64(p, (const char **)&p, 10);
-	usec = *p == '.' ? str_to_u64(p + 1, (const char **)&p, 10) : 0;
-	len = kscnprintf(out, sizeof(out), "%d,%llu,%llu,-;%s", level, (unsigned long long)start,
-			 (unsigned long long)(sec * 1000000 + usec), text[1] == ' ' ? text + 2 : text + 1);
-	if (to->left < (size_t)len)
-		return -EINVAL;
+	}
 	return io_iter_put(to, out, (size_t)len) == (size_t)len ? len : -EFAULT;
+}
+
+static loff_t kmsg_llseek(struct file *f, loff_t off, int whence)
+{
+	if (off)
+		return -ESPIPE;
+	if (whence != SEEK_SET && whence != SEEK_END && whence != 3 /* SEEK_DATA: since it was cleared; here all */)
+		return -EINVAL;
+	printk_seek(f->priv, whence == SEEK_END);
+	return 0;
 }
 
 static ssize_t kmsg_write(struct file *f, struct io_iter *from, loff_t *pos)
@@ -183,9 +213,10 @@ static ssize_t kmsg_write(struct file *f, struct io_iter *from, loff_t *pos)
 
 static u32 kmsg_poll(struct file *f, struct poll_table *pt)
 {
-	u64 *pos = f->priv;
+	const struct printk_cursor *c = f->priv;
 
-	return (*pos < printk_end() ? POLLIN | POLLRDNORM : 0) | POLLOUT | POLLWRNORM;
+	poll_wait(f, &kmsg_wait, pt);
+	return c->pos < printk_end() ? POLLIN | POLLRDNORM : 0;
 }
 
 static const struct file_ops null_fops = { .read = null_read, .write = null_write, .llseek = null_llseek };
@@ -193,7 +224,7 @@ static const struct file_ops zero_fops = { .read = zero_read, .write = null_writ
 static const struct file_ops full_fops = { .read = zero_read, .write = full_write, .llseek = null_llseek };
 static const struct file_ops random_fops = { .read = random_read, .write = random_write, .ioctl = random_ioctl, .llseek = null_llseek };
 static const struct file_ops kmsg_fops = {
-	.open = kmsg_open, .release = kmsg_release, .read = kmsg_read, .write = kmsg_write, .poll = kmsg_poll, .llseek = null_llseek,
+	.open = kmsg_open, .release = kmsg_release, .read = kmsg_read, .write = kmsg_write, .poll = kmsg_poll, .llseek = kmsg_llseek,
 };
 
 static int mem_devices_init(void)
@@ -206,8 +237,10 @@ static int mem_devices_init(void)
 		{ "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
 		{ "stderr", "/proc/self/fd/2" },
 	};
-	int err = 0;
+	int err = 0, slot = deferred_register("kmsg", kmsg_wake, NULL);
 
+	if (slot >= 0)
+		printk_notify(slot);
 	for (unsigned n = 0; n < ARRAY_SIZE(devs) && !err; n++)
 		err = device_register(devs[n].name, S_IFCHR | devs[n].mode, 1, devs[n].minor, devs[n].ops, NULL);
 	for (unsigned n = 0; n < ARRAY_SIZE(links) && !err; n++)

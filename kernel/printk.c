@@ -5,8 +5,10 @@
  *             modulo the ring's size is the place. `log_start` is the oldest whole line still there.
  * LOCKS       One lock of our own with interrupts off, since hard interrupt handlers may print. A panic breaks it.
  */
+#include <abi/errno.h>
 #include <arch/cpu.h>
 #include <kernel/boot_info.h>
+#include <kernel/irq.h>
 #include <kernel/printk.h>
 #include <kernel/time.h>
 #include <lib/string.h>
@@ -16,6 +18,8 @@
 
 static char ring[RING_SIZE];
 static u64 log_start, log_end;
+static u64 first_seq, next_seq;		/* numbers of the line at log_start, and of the next one */
+static int notify_slot = -1;
 static u32 log_locked;
 static struct console *consoles;
 static int console_level = LOG_DEBUG;
@@ -42,9 +46,12 @@ static void ring_put(const char *s, size_t n)
 	while (log_end + n - log_start > RING_SIZE) {
 		while (ring[log_start++ % RING_SIZE] != '\n')
 			;
+		first_seq++;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		ring[log_end++ % RING_SIZE] = s[i];
+		next_seq += s[i] == '\n';
+	}
 }
 
 /* Past "<n>": consoles show the rest. */
@@ -77,6 +84,8 @@ void vprintk(enum log_level level, const char *fmt, va_list ap)
 	if ((int)level < console_level)
 		show(line, n);
 	log_unlock(flags);
+	if (notify_slot >= 0)
+		deferred_raise(notify_slot);
 }
 
 void printk(enum log_level level, const char *fmt, ...)
@@ -122,6 +131,36 @@ size_t printk_read(u64 *pos, char *buf, size_t size, bool raw)
 	}
 	log_unlock(flags);
 	return done;
+}
+
+int printk_next(struct printk_cursor *c, char *line, size_t size)
+{
+	unsigned long flags = log_lock();
+	int n = 0;
+
+	if (c->pos < log_start) {
+		c->pos = log_start;
+		c->seq = first_seq;
+		n = -EPIPE;
+	} else if (c->pos < log_end) {
+		n = (int)copy_line(&c->pos, line, size);
+		c->seq++;
+	}
+	log_unlock(flags);
+	return n;
+}
+
+void printk_seek(struct printk_cursor *c, bool end)
+{
+	unsigned long flags = log_lock();
+
+	*c = (struct printk_cursor){ end ? log_end : log_start, end ? next_seq : first_seq };
+	log_unlock(flags);
+}
+
+void printk_notify(int slot)
+{
+	notify_slot = slot;
 }
 
 u64 printk_end(void)

@@ -46,6 +46,13 @@ int console_get_level(void);
  * A *pos that was overwritten jumps to the oldest line. raw=false leaves out "<level>".
  */
 size_t printk_read(u64 *pos, char *buf, size_t size, bool raw);
+struct printk_cursor {			/* a reader's place: between two lines */
+	u64	pos, seq;		/* seq: the number of the next line */
+};
+/* The next line with its level, and past it: its bytes, 0 at the end; -EPIPE when lines were lost before it (then it goes on). */
+int printk_next(struct printk_cursor *c, char *line, size_t size);
+void printk_seek(struct printk_cursor *c, bool end);
+void printk_notify(int slot);			/* a deferred handler to raise after each line (kernel/irq.h) */
 u64 printk_end(void);
 size_t printk_ring_size(void);
 
