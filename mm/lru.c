@@ -211,6 +211,22 @@ void lru_mark_accessed(struct page *p)
 	}
 }
 
+/* To the front of a level of its kind. */
+void lru_move(struct page *p, unsigned level)
+{
+	struct lruvec *v = page_lruvec(p);
+
+	if ((p->flags >> PG_LEVEL & (LRU_LEVELS - 1)) == level)
+		return;
+	spin_lock(&v->lock);
+	if (page_test(p, PG_LRU) && !page_test(p, PG_UNEVICTABLE)) {
+		unlink_page(v, p);
+		set_level(p, level);
+		link_page(v, p, page_list(p));
+	}
+	spin_unlock(&v->lock);
+}
+
 void lru_deactivate(struct page *p)
 {
 	if (!page_test(p, PG_UNEVICTABLE))

@@ -139,10 +139,30 @@ static void give_back(struct scan *s, struct page *p)
 		lru_putback(p);
 }
 
+/* Two counts that age together. */
+static inline void count_aging(u32 *this, u32 *other)
+{
+	if (unlikely(++*this >= 2048)) {
+		*this /= 2;
+		*other /= 2;
+	}
+}
+
+void lru_returned(struct page *p, bool in_order)
+{
+	struct lru_levels *l = lru_levels(page_zone_type(p), LRU_ANON);
+
+	count_aging(&l->back, &l->gone);
+	if (in_order && reclaim_policy->returned)
+		lru_move(p, reclaim_policy->returned(l));
+}
+
 static void dropped(struct scan *s, struct page *p)
 {
+	struct lru_levels *l = lru_levels(page_zone_type(p), LRU_ANON);
 	owner_t owner = p->owner;
 
+	count_aging(&l->gone, &l->back);
 	page_unlock(p);
 	if (s->isolated)
 		page_put(p);
@@ -356,7 +376,7 @@ static void shrink_kind(struct scan *s, enum zone_type z, enum lru_kind kind, un
 		unsigned long nr;
 
 		if (done & BIT(level))
-			return;
+			continue;
 		done |= BIT(level);
 		if (demote >= 0)
 			shrink_level(s, z, kind, (unsigned)demote, portion(s, READ_ONCE(l->nr[demote]), percent), deactivate_one);

@@ -7,7 +7,10 @@
  *                is a counter. When a generation has run out and fewer than three are left, a new one begins. Pages read once from a file
  *                join the second oldest: a scan passes by what is used again and again.
  * LISTS          the default: an active and an inactive list. New pages start inactive; a second use brings them up; the active list is kept
- *                the shorter one by looking at its end, too. Linux's way before.
+ *                the shorter one by looking at its end, too. Linux's way before. But where nearly all that is swapped out comes
+ *                back, one after the other - a program goes round in more than there is - order of use throws out what is
+ *                needed next. Then pages from swap stand on a third list, on probation, and go before those that never left,
+ *                unless they are used twice.
  * SECOND-CHANCE  one list, a clock: a page used since the last look goes round once more. The yardstick for the others.
  */
 #include "internal.h"
@@ -72,10 +75,28 @@ static void lists_init(struct lru_levels *l, bool anon)
 	l->active = BIT(1);
 }
 
+#define PROBATION	2u		/* a level */
+
+/*
+ * From the end of the inactive list and of the one on probation in turn: what has been used stays either way. In every eighth call probation
+ * whatever its length, so that at the worst all pages are reached.
+ */
 static unsigned lists_evict(struct lru_levels *l, int *demote)
 {
-	*demote = READ_ONCE(l->nr[1]) > READ_ONCE(l->nr[0]) ? 1 : -1;
+	unsigned long inactive = READ_ONCE(l->nr[0]), active = READ_ONCE(l->nr[1]), probation = READ_ONCE(l->nr[PROBATION]);
+	u32 turn = ++l->youngest;
+
+	*demote = -1;
+	if (probation && (turn % 8 == 0 || (turn % 2 && probation > (inactive + active) / 16)))
+		return PROBATION;
+	if (active > inactive)
+		*demote = 1;
 	return 0;
+}
+
+static unsigned lists_returned(struct lru_levels *l)
+{
+	return l->gone >= 256 && l->back > l->gone / 4 * 3 && l->back % 8 ? PROBATION : 0;
 }
 
 /* None and never marked: reclaim. One: marked and kept. Two, or one when marked already, or program text: activate. */
@@ -111,9 +132,9 @@ static enum reclaim_verdict clock_judge(struct reclaim_look *k)
 /* ---- the choice ----------------------------------------------------------------------------------------------- */
 
 static const struct reclaim_policy policies[] = {
-	{ "generations", "two to four ages, pages go from the oldest", gens_init, gens_evict, gens_judge },
-	{ "lists", "an active and an inactive list", lists_init, lists_evict, lists_judge },
-	{ "second-chance", "one list, used pages go round once more", clock_init, clock_evict, clock_judge },
+	{ "generations", "two to four ages, pages go from the oldest", gens_init, gens_evict, gens_judge, NULL },
+	{ "lists", "an active and an inactive list", lists_init, lists_evict, lists_judge, lists_returned },
+	{ "second-chance", "one list, used pages go round once more", clock_init, clock_evict, clock_judge, NULL },
 };
 const struct reclaim_policy *reclaim_policy = &policies[1];
 

@@ -178,7 +178,7 @@ int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct 
 
 	if (swp_type(e) == SWP_MARKER)
 		return -EIO;
-	p = swap_read(e, true);
+	p = swap_read(e, swap_most_ahead());
 	if (!p)
 		return xa_load(&m->pages, index) == xa_value(swp_to_index_value(e)) ? -ENOMEM : -EAGAIN;
 	page_lock(p);
@@ -209,6 +209,7 @@ int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct 
 	page_set(p, PG_DIRTY);
 	swap_entry_put(e);
 	swap_cache_remove(p);
+	lru_returned(p, false);
 	*out = p;
 	return 0;
 }

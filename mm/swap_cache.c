@@ -109,7 +109,7 @@ void swap_cache_try_free(struct page *p)
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
 /* A new page in the cache for the slot, locked, not up to date. NULL: somebody has it, it is free, or no memory. */
-static struct page *create(swp_entry_t e, gfp_t gfp)
+static struct page *create(swp_entry_t e, gfp_t gfp, bool ahead)
 {
 	struct page *p = page_alloc(gfp, 0, ACCT_SWAP_CACHE);	/* may sleep long: before others wait for the slot */
 	bool busy;
@@ -123,6 +123,8 @@ static struct page *create(swp_entry_t e, gfp_t gfp)
 	atomic_inc(&swap_claims);
 	page_set_private(p, PG_LOCKED);
 	page_set_private(p, PG_SWAPBACKED);
+	if (ahead)
+		page_set_private(p, PG_READAHEAD);
 	if (swap_cache_add(p, e, GFP_KERNEL)) {
 		page_clear(p, PG_LOCKED);
 		page_put(p);
@@ -171,7 +173,7 @@ static void read_cluster(swp_entry_t e, unsigned nr)
 		struct page *p = NULL;
 
 		if (self || !zswap_has(swp_make(type, at)))	/* what is in the pool is no slower later */
-			p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN);
+			p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN, !self);
 		if (!p) {
 			read_run(swp_make(type, run), pages, n);
 			n = 0;
@@ -184,10 +186,13 @@ static void read_cluster(swp_entry_t e, unsigned nr)
 	read_run(swp_make(type, run), pages, n);
 }
 
-struct page *swap_read(swp_entry_t e, bool ahead)
+unsigned swap_most_ahead(void)
 {
-	unsigned nr = ahead ? min(1u << clamp(sysctl_page_cluster, 0, 5), (unsigned)MAX_CLUSTER) : 1;
+	return min(1u << clamp(sysctl_page_cluster, 0, 5), (unsigned)MAX_CLUSTER);
+}
 
+struct page *swap_read(swp_entry_t e, unsigned nr)
+{
 	if (nr > 1 && (nr_free_pages() < 8 * nr || swap_area_of(e)->in_memory))
 		nr = 1;				/* nothing is won by reading ahead from memory */
 	for (unsigned tries = 0;; tries++) {
@@ -231,6 +236,8 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
 	bool write = (f->access & ACCESS_WRITE) && (v->flags & VM_WRITE), alone = false;
 	pte_t pte = pte_mkyoung(pte_make(page_to_pfn(p), v->prot));
 
+	if (!page_mapcount(p))
+		lru_returned(p, v->swap_window > 1);
 	spin_lock(ptl);
 	if (!still_there(f)) {
 		spin_unlock(ptl);
@@ -265,15 +272,39 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
 	return FAULT_DONE;
 }
 
+/*
+ * How many slots a fault reads: as many neighbours as the last ones have paid for, twice as many where all of them did, none where pages
+ * are wanted at random. Reading a neighbour costs little, but the memory for it is another page's.
+ */
+static unsigned window(struct vma *v, vaddr_t addr)
+{
+	unsigned most = swap_most_ahead(), had = v->swap_window, hits = v->swap_hits, nr = 1;
+	u16 page = (u16)(addr >> PAGE_SHIFT), away = (u16)(page - v->swap_last);
+
+	if (v->flags & VM_RAND_READ)
+		return 1;
+	if (hits)
+		nr = 1u << (32 - __builtin_clz(hits + 1));	/* the power of two above */
+	else if (away == 1 || away == (u16)-1 || v->flags & VM_SEQ_READ)
+		nr = 2;
+	nr = min(max(nr, had / 2), most);
+	v->swap_window = (u8)nr;
+	v->swap_hits = 0;
+	v->swap_last = page;
+	return nr;
+}
+
 static enum fault_result swap_in(struct fault *f, swp_entry_t e)
 {
 	struct page *p = swap_cache_get(e);
 	bool major = !p;
 	enum fault_result r;
 
+	if (p && page_test(p, PG_READAHEAD) && page_test_and_clear(p, PG_READAHEAD) && f->vma->swap_hits < 255)
+		f->vma->swap_hits++;
 	if (!p) {
 		psi_memstall_enter();
-		p = swap_read(e, !(f->vma->flags & VM_RAND_READ));
+		p = swap_read(e, window(f->vma, f->addr));
 		psi_memstall_leave();
 		if (!p)
 			return still_there(f) ? FAULT_OOM : FAULT_DONE;

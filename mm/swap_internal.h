@@ -118,8 +118,9 @@ int swap_cache_add(struct page *p, swp_entry_t e, gfp_t gfp) must_check;	/* slot
 void swap_cache_remove(struct page *p);			/* locked; drops the cache's reference, the slot if unused */
 bool swap_cache_drop_clean(struct page *p);		/* locked, the caller's is the only other reference */
 void swap_cache_try_free(struct page *p);		/* nothing maps it: gone if nobody uses the slot either. Never sleeps */
-/* Page of an entry in use, read when missing, maybe with neighbours. A reference; NULL: entry gone or no memory. */
-struct page *swap_read(swp_entry_t e, bool ahead);
+/* Page of an entry in use, read when missing, with its neighbours among so many slots, a power of two. A reference; NULL: entry gone or no memory. */
+struct page *swap_read(swp_entry_t e, unsigned slots);
+unsigned swap_most_ahead(void);				/* by vm.page-cluster */
 static inline swp_entry_t page_swap_entry(const struct page *p)
 {
 	return (swp_entry_t){ p->private };

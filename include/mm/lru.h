@@ -17,6 +17,8 @@ void lru_remove(struct page *p);	/* off its list; a no-op without PG_LRU */
 /* The same for many; each zone's lock once. */
 void lru_remove_bulk(struct page **pages, unsigned nr);
 void lru_mark_accessed(struct page *p);	/* unreferenced -> referenced -> active */
+void lru_move(struct page *p, unsigned level);
+void lru_returned(struct page *p, bool in_order);	/* asked back from swap, one after the other; the caller holds a reference */
 void lru_deactivate(struct page *p);	/* to the tail of its inactive list: first in line to go */
 void lru_lazyfree(struct page *p);	/* MADV_FREE: anonymous, to the inactive file list, not swap-backed any more */
 void lru_set_unevictable(struct page *p);	/* mlocked; counts in NR_MLOCK */

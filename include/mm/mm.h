@@ -73,6 +73,9 @@ struct vma {
 	vaddr_t			subtree_gap;	/* largest unmapped stretch right below an area of this subtree */
 	struct vma		*prev, *next;	/* [m] neighbours by address */
 	u32			flags;		/* enum vma_flags */
+	u8			swap_window;	/* slots that the last fault read from swap */
+	u8			swap_hits;	/* of those, asked for since */
+	u16			swap_last;	/* page number of that fault, the low bits; all three guide read-ahead and may be wrong */
 	pgprot_t		prot;		/* derived from flags */
 	pgoff_t			pgoff;		/* of start in the file; anon private: start >> PAGE_SHIFT at creation */
 	struct file		*file;		/* a reference, or NULL */

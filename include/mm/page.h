@@ -33,7 +33,7 @@ enum page_flag {
 	PG_ERROR,		/* I/O failed */
 	PG_TABLE,		/* a page-table page */
 	PG_RECLAIM,		/* write back, then free at once */
-	PG_READAHEAD,		/* touching it starts the next read-ahead */
+	PG_READAHEAD,		/* came from swap as a neighbour, nobody has asked for it yet */
 	PG_ANON_EXCLUSIVE,	/* anon page known to belong to one process: COW may reuse it */
 	PG_WAITERS,		/* somebody sleeps on PG_LOCKED or PG_WRITEBACK */
 	PG_LEVEL,		/* two bits: which level of its kind it is on; see reclaim_policy.h */

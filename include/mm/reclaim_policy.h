@@ -23,6 +23,8 @@ struct lru_levels {
 	u8		active;		/* bit per level: shown as "active" in /proc/meminfo */
 	u32		oldest, youngest;	/* the policy's own */
 	unsigned long	nr[LRU_LEVELS];	/* pages on each; lists keep this */
+	/* Kept for policies; the last 2,000 or so, and races blur them a little. */
+	u32		gone, back;	/* pages swapped out, and asked back from swap */
 };
 
 enum reclaim_verdict {
@@ -50,6 +52,8 @@ struct reclaim_policy {
 	 */
 	unsigned	(*evict)(struct lru_levels *l, int *demote);
 	enum reclaim_verdict (*judge)(struct reclaim_look *look);
+	/* The level for a page that was asked back from swap in order, after its neighbours. NULL: as a new one. */
+	unsigned	(*returned)(struct lru_levels *l);
 };
 
 extern const struct reclaim_policy *reclaim_policy;	/* never NULL; chosen before the first page is listed */
