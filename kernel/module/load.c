@@ -409,6 +409,22 @@ static int resolve_one(struct load *l, unsigned index)
 	return err;
 }
 
+/* One that the module defines itself: 0, or -ENOEXEC. */
+static int own_value(struct load *l, unsigned index)
+{
+	const Elf64_Sym *s = &l->syms[index];
+
+	if (s->st_shndx == SHN_ABS) {
+		l->values[index] = s->st_value;
+		return 0;
+	}
+	if (s->st_shndx >= l->eh->e_shnum)	/* common symbols, too */
+		return -ENOEXEC;
+	if (l->placed[s->st_shndx].part != NOT_LOADED)
+		l->values[index] = l->placed[s->st_shndx].address + s->st_value;
+	return 0;
+}
+
 static int resolve(struct load *l)
 {
 	int err = 0;
@@ -417,29 +433,8 @@ static int resolve(struct load *l)
 	if (!l->values)
 		return -ENOMEM;
 	for (unsigned i = 1; i < l->nr_syms && !err; i++)
-		if (l->syms[i].st_shndx == SHN_UNDEF)
-			err = resolve_one(l, i);
+		err = l->syms[i].st_shndx == SHN_UNDEF ? resolve_one(l, i) : own_value(l, i);
 	return err;
-}
-
-/* 0 and *value, or -ENOEXEC. */
-static int symbol_value(struct load *l, unsigned index, u64 *value)
-{
-	const Elf64_Sym *s = &l->syms[index];
-
-	*value = 0;
-	if (s->st_shndx == SHN_ABS) {
-		*value = s->st_value;
-		return 0;
-	}
-	if (s->st_shndx != SHN_UNDEF) {
-		if (s->st_shndx >= l->eh->e_shnum || l->placed[s->st_shndx].part == NOT_LOADED)
-			return s->st_shndx == SHN_COMMON || s->st_shndx >= l->eh->e_shnum ? -ENOEXEC : 0;
-		*value = l->placed[s->st_shndx].address + s->st_value;
-		return 0;
-	}
-	*value = l->values[index];
-	return 0;
 }
 
 static bool target_is_text(const struct load *l, unsigned section)
@@ -490,7 +485,6 @@ static int relocate_section(struct load *l, const Elf64_Shdr *rel)
 	for (u64 n = rel->sh_size / sizeof(*r); n; n--, r++) {
 		unsigned type = (unsigned)ELF64_R_TYPE(r->r_info), index = (unsigned)ELF64_R_SYM(r->r_info);
 		unsigned width = module_reloc_width(type);
-		u64 value;
 		u8 *place;
 		int err;
 
@@ -501,9 +495,7 @@ static int relocate_section(struct load *l, const Elf64_Shdr *rel)
 			return -ENOEXEC;
 		}
 		place = (u8 *)l->placed[rel->sh_info].address + r->r_offset;
-		err = symbol_value(l, index, &value);
-		if (!err)
-			err = module_relocate(type, place, value, r->r_addend);
+		err = module_relocate(type, place, l->values[index], r->r_addend);
 		if (err)
 			return err;
 		if (!text)
@@ -558,8 +550,8 @@ static vaddr_t entry_point(struct load *l, const char *name)
 	for (unsigned i = 1; i < l->nr_syms; i++) {
 		u64 v;
 
-		if (strcmp(string_at(l->strings, l->strings_len, l->syms[i].st_name), name) == 0 &&
-		    l->syms[i].st_shndx != SHN_UNDEF && !symbol_value(l, i, &v) &&
+		if (ELF64_ST_BIND(l->syms[i].st_info) != STB_LOCAL && l->syms[i].st_shndx != SHN_UNDEF && (v = l->values[i]) &&
+		    strcmp(string_at(l->strings, l->strings_len, l->syms[i].st_name), name) == 0 &&
 		    (in_part(l->m, v, PART_TEXT) || in_part(l->m, v, PART_INIT_TEXT)))
 			return v;
 	}
