@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { WARM = 20, MAX = 512, PAGES_MORE = 8, OBJECTS_MORE = 200 };
+enum { WARM = 100, MAX = 512, PAGES_MORE = 8, OBJECTS_MORE = 200 };
 
 struct books {
 	int n;
