@@ -372,7 +372,7 @@ static void make_files(struct zram *z)
 }
 
 /* One new disk at a time; makes a device node, so it ranks before directories. */
-static struct mutex adding = MUTEX_INIT(adding, "zram_add", LOCK_MOUNT);
+static struct mutex adding = MUTEX_INIT(adding, "zram_add", LOCK_DEVICE_ADD);
 
 /* The new device's number, or -errno. `adding` held. */
 static int add_disk(void)

@@ -23,7 +23,8 @@ enum lock_rank {
 	LOCK_FILE_POS,		/* file->pos_lock: two threads reading one open file */
 	LOCK_REPORT,		/* who stops the machine to look at it */
 	LOCK_STOP,		/* one stop_machine() at a time */
-	LOCK_MOUNT,		/* mount tree changes */
+	LOCK_DEVICE_ADD,	/* a driver that makes or takes away a device */
+	LOCK_MOUNT,		/* mount tree changes; the list of disks */
 	LOCK_OVL_RENAME, LOCK_OVL_DIR, LOCK_OVL_INODE, LOCK_OVL_COPY,	/* overlay's own, taken before those of its layers */
 	LOCK_RENAME,		/* one cross-directory rename per file system */
 	LOCK_INODE_DIR,		/* inode->rwsem of a directory; two: ancestor first, else by address */
