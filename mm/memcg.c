@@ -103,11 +103,6 @@ static void swap_refused_by(struct memcg *full)
 	}
 }
 
-bool memcg_at_swap_max(struct memcg *m)
-{
-	return swap_full(m);
-}
-
 bool memcg_swap_full(owner_t o)
 {
 	return swap_full(swap_payer(o));

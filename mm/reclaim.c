@@ -10,7 +10,7 @@
  *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
  * POLICY      from which list, and what accessed bits mean for a page: mm/reclaim_policy.c.
- * CGROUPS     a page whose cgroup is at memory.swap.max is passed over; reclaim for such a cgroup looks at its files only.
+ * CGROUPS     a page whose cgroup is at memory.swap.max is passed over, unless it has its slot still (swap cache).
  * RECURSION   a reclaimer carries TF_MEMALLOC: its own allocations may use the reserves and never reclaim.
  */
 #include "swap_internal.h"
@@ -389,7 +389,7 @@ static void shrink_kind(struct scan *s, enum zone_type z, enum lru_kind kind, un
 static void shrink_zone(struct scan *s, enum zone_type z)
 {
 	unsigned long nr[NR_LRU], file, anon;
-	bool swap = s->may_swap && swap_free_pages() && sysctl_swappiness && !(s->memcg && memcg_at_swap_max(s->memcg));
+	bool swap = s->may_swap && swap_free_pages() && sysctl_swappiness;
 	bool few_files, many_files;
 
 	lru_zone_pages(&zones[z], nr);

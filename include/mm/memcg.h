@@ -75,8 +75,7 @@ bool memcg_is_below(const struct memcg *m, const struct memcg *top);	/* m is top
 /* A slot for a page of this owner: who pays goes into *id (0: nobody). False: a cgroup's memory.swap.max forbids it. */
 bool memcg_swap_charge(owner_t o, u16 *id) must_check;
 void memcg_swap_uncharge(u16 id);
-bool memcg_at_swap_max(struct memcg *m);	/* it or one above: no page of it may be swapped out */
-bool memcg_swap_full(owner_t o);		/* the same of an owner's cgroup */
+bool memcg_swap_full(owner_t o);		/* its cgroup or one above is at memory.swap.max: no page may get a slot */
 void memcg_swap_refused(owner_t o);		/* events, once per reclaim that passed over such pages */
 bool memcg_zswap_allowed(owner_t o);
 void memcg_zswap_charge(u16 id, long bytes);
