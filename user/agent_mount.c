@@ -87,6 +87,7 @@ static bool mount_9p(const char *tag, const char *where, bool writable)
 static bool mount_overlay(const char *lower, const char *where, unsigned int number)
 {
 	char opts[8400], up[32], work[32];
+	struct stat st;
 
 	snprintf(up, sizeof(up), "/mnt/up%u", number);
 	make_dir(up);
@@ -94,6 +95,8 @@ static bool mount_overlay(const char *lower, const char *where, unsigned int num
 	make_dir(work);
 	snprintf(up, sizeof(up), "/mnt/up%u/files", number);
 	make_dir(up);
+	if (stat(lower, &st) < 0 || chown(up, st.st_uid, st.st_gid) < 0 || chmod(up, st.st_mode & 07777) < 0)	/* it is the top directory that programs see */
+		send_text(WIRE_NOTE, "%s belongs to root in the guest: %s", where, strerror(errno));
 	snprintf(opts, sizeof(opts), "lowerdir=%s,upperdir=%s,workdir=%s", lower, up, work);
 	return mount_or_say("overlay", where, "overlay", 0, opts);
 }
