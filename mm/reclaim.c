@@ -139,8 +139,8 @@ static void give_back(struct scan *s, struct page *p)
 		lru_putback(p);
 }
 
-/* Two counts that age together. */
-static inline void count_aging(u32 *this, u32 *other)
+/* Two counts that age together. They guide a choice: no lock, a lost one does no harm. */
+static races_by_design void count_aging(u32 *this, u32 *other)
 {
 	if (unlikely(++*this >= 2048)) {
 		*this /= 2;

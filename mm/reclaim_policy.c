@@ -94,7 +94,7 @@ static unsigned lists_evict(struct lru_levels *l, int *demote)
 	return 0;
 }
 
-static unsigned lists_returned(struct lru_levels *l)
+static races_by_design unsigned lists_returned(struct lru_levels *l)
 {
 	return l->gone >= 256 && l->back > l->gone / 4 * 3 && l->back % 8 ? PROBATION : 0;
 }

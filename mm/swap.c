@@ -158,11 +158,11 @@ static bool next_run(struct swap_area *a)
 			continue;
 		at = n ? (u64)c * CLUSTER : a->cursor;
 		end = min((u64)(c + 1) * CLUSTER, a->nr_slots);
-		while (at < end && a->map[at])
+		while (at < end && READ_ONCE(a->map[at]))
 			at++;
 		if (at == end)
 			continue;
-		for (a->run = at; at < end && !a->map[at]; at++)
+		for (a->run = at; at < end && !READ_ONCE(a->map[at]); at++)
 			;
 		a->cursor = a->run_end = at;
 		return true;
@@ -180,10 +180,10 @@ static bool take_run(struct swap_area *a, struct swap_batch *b)
 		n = (unsigned)min(a->run_end - a->run, (u64)SWAP_BATCH);
 		b->next = swp_make((unsigned)a->type, a->run);
 		for (unsigned i = 0; i < n; i++)
-			a->map[a->run + i] = SLOT_HELD;
+			WRITE_ONCE(a->map[a->run + i], SLOT_HELD);
 		a->clusters[a->run / CLUSTER].used += n;
 		a->run += n;
-		a->nr_used += n;
+		WRITE_ONCE(a->nr_used, a->nr_used + n);
 		a->peak_used = max(a->peak_used, a->nr_used);
 		atomic_add(&swap_used, n);
 	}
@@ -201,7 +201,7 @@ static struct swap_area *next_area(u32 tried)
 	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
 		struct swap_area *a = swap_areas[(turn + i) % MAX_SWAPFILES];
 
-		if (!a || !a->writable || (tried & BIT(a->type)) || a->nr_used >= a->nr_pages)
+		if (!a || !a->writable || (tried & BIT(a->type)) || READ_ONCE(a->nr_used) >= a->nr_pages)	/* a guess: take_run() looks again */
 			continue;
 		if (!best || a->prio > best->prio)
 			best = a;
@@ -256,7 +256,7 @@ static void slot_changed(struct swap_area *a, u64 at)
 	}
 	if (unlikely(a->in_memory))
 		a->mapping->ops->swap_slot_free(a->mapping, at);
-	a->nr_used--;
+	WRITE_ONCE(a->nr_used, a->nr_used - 1);
 	if (!--a->clusters[at / CLUSTER].used)
 		cluster_is_empty(a, (u32)(at / CLUSTER));
 	atomic_dec(&swap_used);
@@ -275,13 +275,13 @@ void swap_batch_end(struct swap_batch *b)
 	if (at + b->nr == a->run && at / CLUSTER == (a->run_end - 1) / CLUSTER) {		/* nobody took more since: as if they had never been taken */
 		a->run = at;
 		a->clusters[at / CLUSTER].used -= b->nr;
-		a->nr_used -= b->nr;
+		WRITE_ONCE(a->nr_used, a->nr_used - b->nr);
 		atomic_sub(&swap_used, b->nr);
 		for (; b->nr; b->nr--)
-			a->map[at++] = 0;
+			WRITE_ONCE(a->map[at++], 0);
 	}
 	for (; b->nr; b->nr--, at++) {
-		a->map[at] = 0;
+		WRITE_ONCE(a->map[at], 0);
 		slot_changed(a, at);
 	}
 	spin_unlock(&a->lock);
@@ -383,9 +383,9 @@ int swap_area_rw(swp_entry_t first, struct page **pages, unsigned nr, bool write
 	struct swap_area *a = swap_area_of(first);
 	int err = rw_insist(a->mapping, swp_offset(first), pages, nr, write);
 
-	*(write ? &a->writes : &a->reads) += nr;
+	atomic_add(write ? &a->writes : &a->reads, nr);
 	if (err)
-		a->errors += nr;
+		atomic_add(&a->errors, nr);
 	vm_event_add(write ? PSWPOUT : PSWPIN, nr);
 	return err;
 }

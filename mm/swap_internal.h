@@ -58,7 +58,7 @@ struct swap_area {
 	bool			is_file, activated;
 	atomic_t		holders;	/* of this struct: those who work with it without an entry of their own */
 	u64			peak_used;	/* slots */
-	u64			reads, writes, errors;	/* pages */
+	atomic_long_t		reads, writes, errors;	/* pages */
 };
 
 struct swap_area *swap_area_of(swp_entry_t e);		/* of an entry that is in use */

@@ -96,8 +96,9 @@ static void remember(const struct swap_area *a)
 	spin_lock(&swap_areas_lock);
 	g = gone_of(a->path);
 	if (g)
-		*g = (struct gone){ .pages = a->nr_pages, .peak = max(g->peak, a->peak_used), .writes = g->writes + a->writes,
-				    .reads = g->reads + a->reads, .errors = g->errors + a->errors };
+		*g = (struct gone){ .pages = a->nr_pages, .peak = max(g->peak, a->peak_used),
+				    .writes = g->writes + (u64)atomic_read(&a->writes),
+				    .reads = g->reads + (u64)atomic_read(&a->reads), .errors = g->errors + (u64)atomic_read(&a->errors) };
 	if (g)
 		strscpy(g->path, a->path, sizeof(g->path));
 	spin_unlock(&swap_areas_lock);
@@ -314,7 +315,7 @@ static int bring_back(struct swap_area *a)
 	unsigned idle = 0;
 
 	while (READ_ONCE(a->nr_used)) {
-		u64 before = a->nr_used;
+		u64 before = READ_ONCE(a->nr_used);
 		int err = unuse_mms((unsigned)a->type);
 
 		if (!err)
@@ -322,9 +323,9 @@ static int bring_back(struct swap_area *a)
 		if (err)
 			return err;
 		drop_cached(a);
-		if (a->nr_used == before && ++idle > 1000)
+		if (READ_ONCE(a->nr_used) == before && ++idle > 1000)
 			return -EBUSY;
-		if (a->nr_used)
+		if (READ_ONCE(a->nr_used))
 			cond_resched();
 	}
 	return 0;
@@ -378,7 +379,7 @@ int swaps_report(struct text *out)
 		if (!a)
 			continue;
 		size = (unsigned long)a->nr_pages << (PAGE_SHIFT - 10);
-		used = (unsigned long)a->nr_used << (PAGE_SHIFT - 10);
+		used = (unsigned long)READ_ONCE(a->nr_used) << (PAGE_SHIFT - 10);
 		text_puts_escaped(out, a->path, " \t\n");
 		do
 			text_putc(out, ' ');
@@ -423,8 +424,9 @@ void swap_report_events(struct text *out)
 		if (before->path[0])
 			shown[before - gone] = true;
 		area_event(out, a->path, true, a->prio, &(struct gone){ .pages = a->nr_pages, .peak = max(before->peak, a->peak_used),
-			   .writes = before->writes + a->writes, .reads = before->reads + a->reads, .errors = before->errors + a->errors },
-			   a->nr_used);
+			   .writes = before->writes + (u64)atomic_read(&a->writes),
+			   .reads = before->reads + (u64)atomic_read(&a->reads), .errors = before->errors + (u64)atomic_read(&a->errors) },
+			   READ_ONCE(a->nr_used));
 		swap_area_release(a);
 	}
 	for (unsigned i = 0; i < KEPT_GONE && gone[i].path[0]; i++)

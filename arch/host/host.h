@@ -47,8 +47,8 @@ struct host_disk {
 	u8		*bad;			/* per slot: HOST_BAD_*, or NULL */
 	u64		fail[2];		/* the read or write that begins here gets fail_errno, once */
 	int		fail_errno;
-	unsigned	nr_requests[2], nr_pages[2];
-	u64		nr_discarded;
+	atomic_t	nr_requests[2], nr_pages[2];
+	atomic_long_t	nr_discarded;
 };
 enum { HOST_BAD_READ = 1, HOST_BAD_WRITE = 2 };
 void host_disk_init(struct host_disk *d, char *data, unsigned slots, bool discards);

@@ -11,7 +11,7 @@ static int swap_rw(struct address_space *m, u64 at, struct page **pages, unsigne
 {
 	struct host_disk *d = container_of(m, struct host_disk, file.mapping);
 
-	d->nr_requests[write]++;
+	atomic_inc(&d->nr_requests[write]);
 	if (d->fail[write] == at && d->fail_errno == -ENOMEM) {
 		d->fail[write] = 0;
 		return -ENOMEM;
@@ -26,7 +26,7 @@ static int swap_rw(struct address_space *m, u64 at, struct page **pages, unsigne
 			memcpy(slot, page_address(pages[i]), PAGE_SIZE);
 		else
 			memcpy(page_address(pages[i]), slot, PAGE_SIZE);
-		d->nr_pages[write]++;
+		atomic_inc(&d->nr_pages[write]);
 	}
 	return 0;
 }
@@ -36,7 +36,7 @@ static int swap_discard(struct address_space *m, u64 at, u64 nr)
 	struct host_disk *d = container_of(m, struct host_disk, file.mapping);
 
 	memset(d->data + at * PAGE_SIZE, 0xdd, nr * PAGE_SIZE);
-	d->nr_discarded += nr;
+	atomic_add(&d->nr_discarded, (long)nr);
 	return 0;
 }
 

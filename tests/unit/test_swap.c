@@ -176,7 +176,7 @@ TEST(swap, slots_model)
 	EXPECT_EQ(t, swap_free_pages(), swap_total_pages());
 	for (unsigned d = 0; d < DISKS; d++)
 		EXPECT_EQ(t, t_off(d), 0);
-	EXPECT(t, disks[1].nr_discarded > 0);
+	EXPECT(t, atomic_read(&disks[1].nr_discarded) > 0);
 	EXPECT_EQ(t, swap_total_pages(), 0);
 }
 
@@ -671,7 +671,7 @@ TEST(zswap, pool_and_area)
 	EXPECT_EQ(t, t_on(0, -1, 0), 0);
 	EXPECT_EQ(t, zswap_enable(true), 0);
 	mm = t_swapped(t, MAP_PRIVATE, false);
-	EXPECT_EQ(t, disks[0].nr_pages[1], 0);
+	EXPECT_EQ(t, atomic_read(&disks[0].nr_pages[1]), 0);
 	EXPECT_EQ(t, atomic_read(&zswap.stored), PAGES);
 	t_audit(t);
 	memset(bad, HOST_BAD_WRITE, sizeof(bad));
@@ -682,7 +682,7 @@ TEST(zswap, pool_and_area)
 	while (zswap_write_back(16))
 		;
 	EXPECT_EQ(t, atomic_read(&zswap.stored), 1);		/* only what has a bad slot */
-	EXPECT_EQ(t, disks[0].nr_pages[1] >= PAGES - 1, 1);
+	EXPECT_EQ(t, atomic_read(&disks[0].nr_pages[1]) >= PAGES - 1, 1);
 	t_audit(t);
 	for (unsigned i = 0; i < PAGES; i++)
 		EXPECT_EQ(t, get(t, i, false), FAULT_DONE);
