@@ -104,7 +104,7 @@ def test_pressure_overcommit():
     t.same(t.quire('-q', '-m', '256M', '--overcommit', '1', '--', 'python3', '-c', 'import mmap; mmap.mmap(-1, 4 << 30, 34); print("got it")').stdout, b'got it\n')
 
 
-def failures(*spec, program=('python3', '-c', 'print([i for i in range(10)])')):
+def failures(*spec, program=('/usr/bin/python3', '-c', 'import json, mmap\nx = [mmap.mmap(-1, 4096) for i in range(50)]')):
     r, j, page = run('-m', '128M', '--fail-alloc', *spec, '--', *program)
     y = j['trouble']
     t.check(y['injected_total'] == len(y['injected']) or len(y['injected']) >= 16, y)
@@ -126,7 +126,7 @@ def test_fail_alloc_every():
     """Every thousandth: a program that asks often meets some, and sees ENOMEM."""
     job = ('import mmap\nbad = 0\nfor i in range(3000):\n try: mmap.mmap(-1, 4096).close()\n'
            ' except OSError as e: bad += 1; assert e.errno == 12\nprint(bad)')
-    r, y, _ = failures('every=1000', program=('python3', '-S', '-c', job))
+    r, y, _ = failures('every=1000', program=('/usr/bin/python3', '-S', '-c', job))
     t.same(r.returncode, 0, 'status')
     t.check(3 <= y['injected_total'] <= 8 and int(r.stdout) in (y['injected_total'], y['injected_total'] - 1), r.stdout, y)
     t.check(all(i['number'] % 1000 == 0 for i in y['injected']), y)
@@ -135,7 +135,7 @@ def test_fail_alloc_every():
 def test_fail_alloc_chance():
     """One in a hundred, the same ones for the same seed, others for another."""
     job = ('import mmap\nbad = []\nfor i in range(2000):\n try: mmap.mmap(-1, 4096).close()\n except OSError as e: bad.append(i)\nprint(bad)')
-    runs = [failures('p=0.01,seed=%d' % s, program=('python3', '-S', '-E', '-c', job)) for s in (7, 7, 8)]
+    runs = [failures('p=0.01,seed=%d' % s, program=('/usr/bin/python3', '-S', '-E', '-c', job)) for s in (7, 7, 8)]
     numbers = [[i['number'] for i in y['injected']] for _, y, _ in runs]
     t.check(8 <= runs[0][1]['injected_total'] <= 60 and numbers[0] == numbers[1] != numbers[2], numbers)
 
