@@ -31,7 +31,7 @@ static const char usage[] =
 	"  --sort COLUMN   rss, pss, uss, anon, swap, tables, threads, name or pid (default pss, rss without it)\n"
 	"  -n N            so many processes (10; 0: none, -1: all)\n"
 	"  --no-pss        do not read smaps_rollup: faster, no PSS and USS\n"
-	"  --modules       kernel modules by size; in Quire also what is alive of each call site\n"
+	"  --modules       kernel modules by size; in Quire also their sections, and what is alive of each call site\n"
 	"\n"
 	"Status: 0, or 125 when nothing can be read.\n";
 
@@ -257,7 +257,7 @@ static void print_modules(const struct mem *m)
 	json_t *j;
 
 	if (f && fread(text, 1, (1 << 20) - 1, f) && (j = modules_json(&none, text))) {
-		modules_text(stdout, j);
+		modules_sites(stdout, j);
 		json_decref(j);
 	}
 	if (f)

@@ -320,20 +320,48 @@ unsigned int modules_leaks(FILE *to, const char *before, json_t *modules)
 	return leaky;
 }
 
+static void print_head(FILE *to, json_t *m)
+{
+	json_t *s = json_object_get(m, "sections");
+	char a[32], b[32];
+
+	fprintf(to, "MODULE %s: text %ld, rodata %ld, data %ld, bss %ld, init %ld bytes · peak %s bytes · %s allocations, %ld left\n",
+		string_of(m, "name"), number_of(s, "text"), number_of(s, "rodata"), number_of(s, "data"), number_of(s, "bss"),
+		number_of(s, "init"), grouped((uint64_t)number_of(m, "peak_bytes"), a), grouped((uint64_t)number_of(m, "calls"), b),
+		number_of(m, "objects") + number_of(m, "pages"));
+}
+
 /* What each module took, ever and at most. */
 void modules_text(FILE *to, json_t *modules)
 {
-	char a[32], b[32];
 	json_t *m;
 	size_t i;
 
-	json_array_foreach(modules, i, m) {
-		json_t *s = json_object_get(m, "sections");
-
-		fprintf(to, "MODULE %s: text %ld, rodata %ld, data %ld, bss %ld, init %ld bytes · peak %s bytes · %s allocations, %ld left\n",
-			string_of(m, "name"), number_of(s, "text"), number_of(s, "rodata"), number_of(s, "data"), number_of(s, "bss"),
-			number_of(s, "init"), grouped((uint64_t)number_of(m, "peak_bytes"), a),
-			grouped((uint64_t)number_of(m, "calls"), b), number_of(m, "objects") + number_of(m, "pages"));
-	}
+	json_array_foreach(modules, i, m)
+		print_head(to, m);
 	modules_leaks(to, "  ", modules);
+}
+
+/* The modules that are loaded now, with what is alive of each call site. */
+void modules_sites(FILE *to, json_t *modules)
+{
+	json_t *m, *site;
+	size_t i, k;
+
+	json_array_foreach(modules, i, m) {
+		if (!still_loaded(m))
+			continue;
+		print_head(to, m);
+		if (json_array_size(json_object_get(m, "sites")))
+			fprintf(to, "%14s %8s %6s %12s %8s  %s\n", "LIVE, bytes", "OBJECTS", "PAGES", "PEAK, bytes", "CALLS", "CALL SITE");
+		json_array_foreach(json_object_get(m, "sites"), k, site) {
+			char a[32], b[32], c[32];
+
+			fprintf(to, "%14s %8ld %6ld %12s %8s  ", grouped((uint64_t)number_of(site, "bytes"), a), number_of(site, "objects"),
+				number_of(site, "pages"), grouped((uint64_t)number_of(site, "peak_bytes"), b),
+				grouped((uint64_t)number_of(site, "calls"), c));
+			print_place(to, site);
+			fputc('\n', to);
+		}
+	}
 }

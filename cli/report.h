@@ -176,6 +176,7 @@ bool wants_colour(FILE *to);
 struct options;
 json_t *modules_json(const struct options *o, const char *text);
 void modules_text(FILE *to, json_t *modules);
+void modules_sites(FILE *to, json_t *modules);
 unsigned int modules_leaks(FILE *to, const char *before, json_t *modules);
 void plot_text(FILE *to, const struct report *r);
 
