@@ -193,8 +193,13 @@ unsigned swap_most_ahead(void)
 
 struct page *swap_read(swp_entry_t e, unsigned nr)
 {
-	if (nr > 1 && (nr_free_pages() < 8 * nr || swap_area_of(e)->in_memory))
+	struct swap_area *a = swap_area_hold(swp_type(e));	/* the entry is only what the page table said: swapoff may be done with it */
+
+	if (!a)
+		return NULL;
+	if (nr > 1 && (nr_free_pages() < 8 * nr || a->in_memory))
 		nr = 1;				/* nothing is won by reading ahead from memory */
+	swap_area_release(a);
 	for (unsigned tries = 0;; tries++) {
 		struct page *p = swap_cache_get(e);
 		bool busy;

@@ -210,9 +210,14 @@ bool zswap_load(swp_entry_t e, struct page *p)
 
 bool zswap_has(swp_entry_t e)
 {
-	struct swap_area *a = swap_areas[swp_type(e)];
+	struct swap_area *a = zswap_used ? swap_area_hold(swp_type(e)) : NULL;
+	bool has;
 
-	return zswap_used && atomic_read(&a->nr_zswap) && xa_load(&a->zswap, swp_offset(e));
+	if (!a)
+		return false;
+	has = atomic_read(&a->nr_zswap) && xa_load(&a->zswap, swp_offset(e));
+	swap_area_release(a);
+	return has;
 }
 
 /* ---- back to the areas ---------------------------------------------------------------------------------------- */
