@@ -307,7 +307,7 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 	e = pte_xchg(pte, (pte_t){ 0 });
 	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
 	if (page_is_anon(p)) {
-		swp_entry_t s = { p->private };
+		swp_entry_t s = swp_from_index_value(p->private);
 
 		if (pte_dirty(e) && !page_test(p, PG_DIRTY))
 			page_set(p, PG_DIRTY);

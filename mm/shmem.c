@@ -182,7 +182,7 @@ int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct 
 	if (!p)
 		return xa_load(&m->pages, index) == xa_value(swp_to_index_value(e)) ? -ENOMEM : -EAGAIN;
 	page_lock(p);
-	if (page_test(p, PG_SWAPCACHE) && p->private == e.v && page_test(p, PG_UPTODATE)) {
+	if (page_test(p, PG_SWAPCACHE) && page_swap_entry(p).v == e.v && page_test(p, PG_UPTODATE)) {
 		xa_lock(&m->pages);
 		if (xa_load_locked(&m->pages, index) == xa_value(swp_to_index_value(e))) {
 			p->mapping = m;
@@ -195,7 +195,7 @@ int shmem_swap_in(struct address_space *m, pgoff_t index, swp_entry_t e, struct 
 		xa_unlock(&m->pages);
 	}
 	if (!done) {
-		int err = page_test(p, PG_UPTODATE) || p->private != e.v ? -EAGAIN : -EIO;
+		int err = page_test(p, PG_UPTODATE) || page_swap_entry(p).v != e.v ? -EAGAIN : -EIO;
 
 		if (err == -EIO && page_test(p, PG_SWAPCACHE))
 			swap_cache_remove(p);		/* a later access may read again */

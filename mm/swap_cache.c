@@ -48,7 +48,7 @@ int swap_cache_add(struct page *p, swp_entry_t e, gfp_t gfp)
 
 	debug_assert(page_test(p, PG_LOCKED) && !page_test(p, PG_SWAPCACHE));
 	page_get(p);
-	p->private = e.v;
+	p->private = swp_to_index_value(e);
 	page_set(p, PG_SWAPCACHE);
 	err = xa_insert(&a->cache, swp_offset(e), p, gfp);
 	if (err) {
@@ -319,7 +319,7 @@ static enum fault_result swap_in(struct fault *f, swp_entry_t e)
 		return FAULT_OOM;
 	}
 	page_lock(p);
-	if (!page_test(p, PG_SWAPCACHE) || p->private != e.v) {
+	if (!page_test(p, PG_SWAPCACHE) || page_swap_entry(p).v != e.v) {
 		page_unlock(p);
 		page_put(p);
 		return FAULT_RETRY;

@@ -123,7 +123,7 @@ struct page *swap_read(swp_entry_t e, unsigned slots);
 unsigned swap_most_ahead(void);				/* by vm.page-cluster */
 static inline swp_entry_t page_swap_entry(const struct page *p)
 {
-	return (swp_entry_t){ p->private };
+	return swp_from_index_value(p->private);
 }
 
 /* shmem */

@@ -60,7 +60,7 @@ struct page {
 		u32			slab_tags[2];	/* owner and site of the large objects that start in this page */
 	};
 	union {
-		unsigned long	private;	/* buddy: order; swap cache: entry; compound tail: its head */
+		unsigned long	private;	/* buddy: order; swap cache: entry as swp_to_index_value(); compound tail: its head */
 		void		*slab_free;	/* slab: first free object */
 	};
 	union {
