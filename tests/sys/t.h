@@ -384,6 +384,9 @@ int main(int argc, char **argv)
 	char dir[PATH_MAX];
 	int nr = 0, failed = 0;
 
+	signal(SIGINT, SIG_DFL);		/* a caller in a shell's background, or under nohup, had them ignored */
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	snprintf(dir, sizeof(dir), "%s/t.XXXXXX", base ? base : "/tmp");
 	if (!mkdtemp(dir) || chdir(dir)) {
 		printf("Bail out! cannot make %s\n", dir);
