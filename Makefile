@@ -98,7 +98,7 @@ INITRD ?=
 qemu_machine := -M microvm,rtc=on,pic=off,pit=off,isa-serial=on -nodefaults -no-user-config
 qemu_common = -accel tcg -cpu max -m $(MEM) -smp $(CPUS) -display none -serial stdio -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=0x04 -kernel $(B)/quire.elf \
-	$(if $(INITRD),-initrd $(INITRD)) -append "$(APPEND)"
+	$(if $(INITRD),-initrd '$(INITRD)') -append "$(APPEND)"
 
 run: kernel
 	$(QEMU) $(qemu_machine) $(qemu_common)
@@ -117,7 +117,7 @@ $(B)/quire.iso: $(B)/quire.elf tools/grub.cfg
 	@rm -rf $(B)/iso; mkdir -p $(B)/iso/boot/grub
 	$(Q)objcopy --strip-debug $(B)/quire.elf $(B)/iso/boot/quire.elf
 	$(Q)sed 's|@APPEND@|$(APPEND)|; s|@INITRD@|$(if $(INITRD),module2 /boot/initrd)|' tools/grub.cfg > $(B)/iso/boot/grub/grub.cfg
-	$(if $(INITRD),$(Q)cp $(INITRD) $(B)/iso/boot/initrd)
+	$(if $(INITRD),$(Q)cp '$(INITRD)' $(B)/iso/boot/initrd)
 	$(Q)grub-mkrescue -o $@ $(B)/iso 2> $(B)/iso.log || { cat $(B)/iso.log; false; }
 
 smoke: kernel

@@ -62,11 +62,26 @@ static char *name_in_file(char *image, size_t len)
 	return name;
 }
 
+/* Where the parameters begin: the file's name may have commas of its own. */
+static char *first_comma(char *arg)
+{
+	for (char *c = strchr(arg, ','); c; c = strchr(c + 1, ',')) {
+		bool file;
+
+		*c = 0;
+		file = access(arg, F_OK) == 0;
+		*c = ',';
+		if (file)
+			return c;
+	}
+	return access(arg, F_OK) == 0 ? NULL : strchr(arg, ',');
+}
+
 /* leaky.ko,what=kk,size=3 */
 void module_add(struct options *o, const char *arg)
 {
 	struct module *m = &o->modules[o->nr_modules];
-	char *copy = must_alloc(strdup(arg)), *comma = strchr(copy, ',');
+	char *copy = must_alloc(strdup(arg)), *comma = first_comma(copy);
 
 	if (o->nr_modules == MAX_MODULES)
 		fail("--module %s: more than %d modules", arg, MAX_MODULES);

@@ -5,7 +5,7 @@
  * SHAPE       one line an entry on stdin:
  *                 dir NAME MODE          nod NAME MODE c|b MAJOR MINOR
  *                 file NAME PATH MODE    slink NAME TARGET
- *             Words are split at blanks; modes are octal. Owner is root, the time is 0.
+ *             Words are split at blanks, of which only PATH may have some; modes are octal. Owner is root, the time is 0.
  * LINUX       the format of Documentation/driver-api/early-userspace/buffer-format.
  */
 #include <stdio.h>
@@ -55,19 +55,32 @@ static void put_file(const char *name, const char *path, unsigned mode)
 	fclose(f);
 }
 
+/* "file NAME PATH MODE": all between the name and the last word is the path. */
+static void put_file_line(char *line)
+{
+	char *name = strtok(line + strlen("file "), " "), *path = strtok(NULL, "\n"), *mode = path ? strrchr(path, ' ') : NULL;
+
+	if (!mode)
+		die("bad line", "file");
+	*mode++ = '\0';
+	put_file(name, path, strtoul(mode, 0, 8));
+}
+
 static void put_line(char *line)
 {
 	char *w[6] = { 0 };
 	int n = 0;
 
+	if (!strncmp(line, "file ", 5)) {
+		put_file_line(line);
+		return;
+	}
 	for (char *p = strtok(line, " \t\n"); p && n < 6; p = strtok(NULL, " \t\n"))
 		w[n++] = p;
 	if (!n || w[0][0] == '#')
 		return;
 	if (!strcmp(w[0], "dir") && n == 3)
 		header(w[1], S_IFDIR | strtoul(w[2], 0, 8), 0, 0, 0);
-	else if (!strcmp(w[0], "file") && n == 4)
-		put_file(w[1], w[2], strtoul(w[3], 0, 8));
 	else if (!strcmp(w[0], "nod") && n == 6)
 		header(w[1], (w[3][0] == 'c' ? S_IFCHR : S_IFBLK) | strtoul(w[2], 0, 8), 0, atoi(w[4]), atoi(w[5]));
 	else if (!strcmp(w[0], "slink") && n == 3) {

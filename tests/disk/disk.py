@@ -22,7 +22,7 @@ def image(tmp, size='40M', *opts):
 
 
 def guest(img, script, *opts, **kw):
-    r = sh(QUIRE, 'run', '-q', *opts, '--disk', img, '--', 'bash', '-c', script, **kw)
+    r = sh(QUIRE, 'run', '-q', '--root', *opts, '--disk', img, '--', 'bash', '-c', script, **kw)
     if VERBOSE or r.returncode:
         for line in r.stdout.decode('utf-8', 'replace').splitlines()[-15:]:
             print('# ' + line)

@@ -1,5 +1,5 @@
 """failing.py - disks that fail, by QEMU's blkdebug: swap areas, files and metadata of ext2. errors.c is what runs in the guest."""
-import os, re, subprocess
+import os, re, shlex, subprocess
 
 from disk import QUIRE, TOP, clean, content, guest, image, sh
 
@@ -19,8 +19,8 @@ def failing_guest(tmp, img, script, env, *opts):
     if not os.path.exists(exe):
         subprocess.run(['cc', '-O1', '-static', '-w', '-o', exe, os.path.join(TOP, 'tests/disk/errors.c')], check=True)
     log = os.path.join(tmp, 'log')
-    script = 'cd %s; ' % tmp + script
-    rc, out = guest(img, script + '\ncat /proc/ledger/audit; echo done', '--root', '--log', log, '--rodir', tmp, *opts, env=env)
+    script = 'cd %s; ' % shlex.quote(tmp) + script
+    rc, out = guest(img, script + '\ncat /proc/ledger/audit; echo done', '--log', log, '--rodir', tmp, *opts, env=env)
     with open(log, errors='replace') as f:
         said = f.read()
     if rc or 'done' not in out or 'audit: ok' not in out or 'panicked' in said:
@@ -92,7 +92,7 @@ def file_write(bs):
     def fn(tmp):
         img = with_victim(tmp, bs)
         sector = block_of(img, 'victim', 13 * 4096 // bs) * bs // 512
-        out, _ = failing_guest(tmp, img, MOUNT % '' + '%s/errors file victim 13; cd /; umount /tmp/m' % tmp, rules(tmp, ('write', sector, False)))
+        out, _ = failing_guest(tmp, img, MOUNT % '' + '%s/errors file victim 13; cd /; umount /tmp/m' % shlex.quote(tmp), rules(tmp, ('write', sector, False)))
         if out is None or 'fine\n' not in out:
             print('# ' + str(out))
             return False
@@ -177,7 +177,7 @@ def each_alloc(tmp):
         names = 'each_mount_ext2' if bs == 1024 else 'each_mount_ext2 each_swapon each_swap_out each_swap_shmem each_swap_in'
         r = sh(QUIRE, 'run', '-q', '--root', '--audit', '--disk', img, '--disk', swap + '.swap', '--rodir', tmp, '--', 'bash', '-c',
                'cd /tmp; export EXT2_DISK=/dev/vda SWAP_DISK=/dev/vdb; for t in %s; do [ ${t#each_swap_} = $t ] || swapon /dev/vdb;'
-               ' %s $t 2>&1 | grep -v ^1; done; swapoff -a; echo done' % (names, exe))
+               ' %s $t 2>&1 | grep -v ^1; done; swapoff -a; echo done' % (names, shlex.quote(exe)))
         out = r.stdout.decode('utf-8', 'replace')
         good = r.returncode == 0 and 'not ok' not in out and out.count('ok ') == len(names.split()) and 'SKIP' not in out and 'done' in out
         if not good or not clean(img):
