@@ -48,7 +48,7 @@ TEST(errnos)
 	EXPECT_ERR(mlock(p, 4 * PG), ENOMEM);
 	EXPECT_ERR(munlock(p, 4 * PG), ENOMEM);
 	EXPECT_OK(mlock(p, 0));
-	EXPECT_ERR(mlock(p, ~0UL - 3 * PG), EINVAL);
+	EXPECT_ERR(mlock(p, ~0UL - 3 * PG), geteuid() ? ENOMEM : EINVAL);	/* more than anybody's limit */
 	EXPECT_ERR(syscall(SYS_mlock2, p, PG, 8), EINVAL);
 	EXPECT_ERR(mlockall(0), EINVAL);
 	EXPECT_ERR(mlockall(0x100), EINVAL);

@@ -54,8 +54,11 @@ TEST(others_memory_stays_whole)
 	char *p = t_anon(8);
 	struct iovec v[2] = { { p, 2 * PG }, { p + 4 * PG, 3 * PG } };
 	int go[2], fd;
-	pid_t pid = holder(p, 8 * PG, go);
+	pid_t pid;
 
+	if (geteuid())
+		SKIP("needs root");
+	pid = holder(p, 8 * PG, go);
 	REQUIRE(pid > 0);
 	fd = pidfd(pid);
 	EXPECT_EQ(advise(fd, v, 2, MADV_COLD, 0), 5 * PG);
@@ -73,6 +76,8 @@ TEST(stops_at_the_first_bad_range)
 	int go[2], fd;
 	pid_t pid;
 
+	if (geteuid())
+		SKIP("needs root");
 	munmap(p + 2 * PG, PG);
 	pid = holder(p, PG, go);
 	REQUIRE(pid > 0);

@@ -40,7 +40,7 @@ static int role(int argc, char **argv)
 		prctl(PR_GET_NAME, name);
 		return strcmp(name, argv[2]) ? 1 : 0;
 	}
-	if (!strcmp(argv[1], "@script")) {
+	if (!strncmp(argv[1], "@script", 7)) {
 		for (int i = 0; i < argc; i++)
 			printf("[%s]", argv[i]);
 		return 0;
@@ -215,18 +215,14 @@ static char *script(const char *text, char *arg)
 	return out;
 }
 
+/* The interpreter is ./me: this program's own path may be too long for a first line, or have blanks. */
 TEST(scripts)
 {
-	char text[PATH_MAX + 100], want[PATH_MAX + 200];
-
-	snprintf(text, sizeof(text), "#!%s @script\nrest\n", self);
-	snprintf(want, sizeof(want), "[%s][@script][./script][hello]", self);
-	CHECK(!strcmp(script(text, "hello"), want));
-	snprintf(text, sizeof(text), "#!  %s   @script  \n", self);
-	snprintf(want, sizeof(want), "[%s][@script][./script]", self);
-	CHECK(!strcmp(script(text, NULL), want));
-	snprintf(text, sizeof(text), "#!%s @script two words\n", self);
-	CHECK(strstr(script(text, NULL), "[@script two words]") || 1);
+	REQUIRE(*self);
+	EXPECT_OK(symlink(self, "me"));
+	CHECK(!strcmp(script("#!./me @script\nrest\n", "hello"), "[./me][@script][./script][hello]"));
+	CHECK(!strcmp(script("#!  ./me   @script  \n", NULL), "[./me][@script][./script]"));
+	CHECK(!strcmp(script("#!./me @script two words\n", NULL), "[./me][@script two words][./script]"));
 	CHECK(!strcmp(script("#!/no/such/interpreter\n", NULL), "errno=2"));
 	CHECK(!strcmp(script("#!\n", NULL), "errno=8"));
 	CHECK(!strcmp(script("#!   \n", NULL), "errno=8"));
@@ -235,17 +231,10 @@ TEST(scripts)
 
 TEST(script_loops)
 {
-	char text[PATH_MAX + 100], cwd[PATH_MAX];
-
-	REQUIRE(getcwd(cwd, sizeof(cwd)));
-	snprintf(text, sizeof(text), "#!%s/script\n", cwd);
-	CHECK(!strcmp(script(text, NULL), "errno=40"));
+	CHECK(!strcmp(script("#!./script\n", NULL), "errno=40"));
 	/* An interpreter that is itself a script is fine. */
-	snprintf(text, sizeof(text), "#!%s @script\n", self);
-	t_put("inner", text, 0755);
-	snprintf(text, sizeof(text), "#!%s/inner\n", cwd);
-	char *out = script(text, "x");
-	CHECK(strstr(out, "/inner][./script][x]"));
+	t_put("inner", "#!./me @script\n", 0755);
+	CHECK(!strcmp(script("#!./inner\n", "x"), "[./me][@script][./inner][./script][x]"));
 }
 
 TEST(no_arguments_at_all)

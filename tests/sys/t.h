@@ -377,6 +377,43 @@ static int t_run(struct t_case *c, int nr)
 	return t_bad != 0;
 }
 
+/*
+ * Whatever the caller set: signals as a shell's foreground program has them, umask 022, 8 MiB of stack (an address space laid out
+ * for that), 1024 files. A hard limit below that stays; who needs more asks t_limit().
+ */
+static void t_ordinary(char **argv)
+{
+	struct rlimit files = { 0 }, stack = { 0 };
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++) {
+		struct sigaction sa;
+
+		if (!sigaction(s, NULL, &sa) && sa.sa_handler == SIG_IGN)
+			signal(s, SIG_DFL);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(022);
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < 1024 && files.rlim_max > files.rlim_cur) {
+		files.rlim_cur = files.rlim_max < 1024 ? files.rlim_max : 1024;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (!getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur != 8 << 20 && stack.rlim_max >= 8 << 20) {
+		stack.rlim_cur = 8 << 20;
+		if (!setrlimit(RLIMIT_STACK, &stack))
+			execv("/proc/self/exe", argv);
+	}
+}
+
+/* Does the soft limit allow so much? */
+static bool t_limit(int which, unsigned long wanted)
+{
+	struct rlimit l = { 0 };
+
+	return !getrlimit(which, &l) && l.rlim_cur >= wanted;
+}
+
 #ifndef T_OWN_MAIN
 int main(int argc, char **argv)
 {
@@ -384,9 +421,7 @@ int main(int argc, char **argv)
 	char dir[PATH_MAX];
 	int nr = 0, failed = 0;
 
-	signal(SIGINT, SIG_DFL);		/* a caller in a shell's background, or under nohup, had them ignored */
-	signal(SIGQUIT, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	t_ordinary(argv);
 	snprintf(dir, sizeof(dir), "%s/t.XXXXXX", base ? base : "/tmp");
 	if (!mkdtemp(dir) || chdir(dir)) {
 		printf("Bail out! cannot make %s\n", dir);
