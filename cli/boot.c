@@ -62,7 +62,7 @@ int command_boot(struct options *o)
 	int status = 0;
 
 	accel = accel_choose(qemu ? o->accel : ACCEL_TCG, qemu, false);
-	qemu_build(&args, o, &accel, &vm);
+	qemu_build(&args, o, NULL, 0, &accel, &vm);
 	if (o->dry_run || o->verbose)
 		qemu_print(&args, o->dry_run ? stdout : stderr);
 	if (o->dry_run)

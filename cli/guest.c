@@ -150,13 +150,10 @@ static void on_hello(const char *body, size_t len, char *job, size_t job_len)
 	}
 	s->r->boot_ns = monotonic_ns() - s->begin;
 	s->state = STARTING;
-	if (s->o->seeded) { /* nothing comes at a time of the host's choosing */
-		uint64_t none = 0;
-
-		control_send(WIRE_STDIN_EOF, &none, sizeof(none));
+	if (s->o->seeded) /* nothing comes at a time of the host's choosing: the job is in the initramfs, standard input is empty */
 		s->in.source_ended = s->eof_told = true;
-	}
-	control_send(WIRE_JOB, job, job_len);
+	else
+		control_send(WIRE_JOB, job, job_len);
 }
 
 static void on_message(const struct wire_head *h, const char *body, char *job, size_t job_len)

@@ -25,7 +25,7 @@ static void copy_file(FILE *out, const char *path)
 	fclose(in);
 }
 
-int initrd_with_extra(const char *initrd, const char *dir, const char *heap_so)
+int initrd_with_extra(const char *initrd, const struct initrd_extra *extra)
 {
 	int fd = memfd_create("initramfs", 0); /* inherited: no close-on-exec */
 	FILE *out = fd < 0 ? NULL : fdopen(dup(fd), "w");
@@ -36,8 +36,10 @@ int initrd_with_extra(const char *initrd, const char *dir, const char *heap_so)
 	copy_file(out, initrd);
 	while (ftell(out) % 4)
 		fputc(0, out);
-	if ((dir && !cpio_add_tree(&c, dir, "")) || (heap_so && !cpio_add_file(&c, "heap.so", 0100755, heap_so)) || !cpio_end(&c) ||
-	    fclose(out) != 0)
-		fail("%s: cannot pack: %s", dir ? dir : heap_so, strerror(errno));
+	if ((extra->dir && !cpio_add_tree(&c, extra->dir, "")) ||
+	    (extra->heap_so && !cpio_add_file(&c, "heap.so", 0100755, extra->heap_so)) ||
+	    (extra->job && !cpio_add(&c, "job", 0100600, extra->job, extra->job_len)) || !cpio_end(&c) || fclose(out) != 0)
+		fail("cannot pack an initramfs with %s: %s", extra->dir ? extra->dir : extra->heap_so ? extra->heap_so : "the job",
+		     strerror(errno));
 	return fd;
 }

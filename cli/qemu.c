@@ -196,10 +196,13 @@ static const char *heap_library(void)
 	return path;
 }
 
-static void add_kernel(struct qemu_args *a, const struct options *o)
+static void add_kernel(struct qemu_args *a, const struct options *o, const char *job, size_t job_len)
 {
 	const char *kernel = o->kernel ? o->kernel : find_piece("quire.elf");
 	const char *initrd = o->initrd ? o->initrd : find_piece("initramfs.cpio");
+	struct initrd_extra extra = {
+		.dir = o->initrd_extra, .heap_so = o->heap ? heap_library() : NULL, .job = o->seeded ? job : NULL, .job_len = job_len,
+	};
 
 	if (!kernel || access(kernel, R_OK) < 0)
 		fail("kernel %s: %s", kernel ? kernel : "quire.elf", kernel ? strerror(errno) : "not found; run make");
@@ -209,8 +212,8 @@ static void add_kernel(struct qemu_args *a, const struct options *o)
 	arg(a, "-kernel");
 	arg(a, "%s", kernel);
 	arg(a, "-initrd");
-	if (o->initrd_extra || o->heap)
-		arg(a, "/proc/self/fd/%d", keep(a, initrd_with_extra(initrd, o->initrd_extra, o->heap ? heap_library() : NULL)));
+	if (extra.dir || extra.heap_so || extra.job)
+		arg(a, "/proc/self/fd/%d", keep(a, initrd_with_extra(initrd, &extra)));
 	else
 		arg(a, "%s", initrd);
 	arg(a, "-append");
@@ -285,7 +288,7 @@ static void add_ports(struct qemu_args *a, const struct options *o, struct vm *v
 	}
 }
 
-void qemu_build(struct qemu_args *a, const struct options *o, const struct accel_choice *accel, struct vm *vm)
+void qemu_build(struct qemu_args *a, const struct options *o, const char *job, size_t job_len, const struct accel_choice *accel, struct vm *vm)
 {
 	const char *qemu = find_qemu();
 	bool boot_only = !strcmp(o->command, "boot");
@@ -295,7 +298,7 @@ void qemu_build(struct qemu_args *a, const struct options *o, const struct accel
 	arg(a, "%s", qemu ? qemu : "qemu-system-x86_64");
 	add_machine(a, o, accel);
 	add_bare(a);
-	add_kernel(a, o);
+	add_kernel(a, o, job, job_len);
 	vm->log = o->seeded ? log_pipe(a) : socket_device(a, "log");
 	arg(a, "-serial");
 	arg(a, "chardev:log");

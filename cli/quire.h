@@ -173,13 +173,22 @@ struct qemu_args {
 };
 
 uint64_t choose_memory(void);
-void qemu_build(struct qemu_args *a, const struct options *o, const struct accel_choice *accel, struct vm *vm);
+/* What an initramfs can get beyond its own files; NULL: not. */
+struct initrd_extra {
+	const char *dir;     /* its files */
+	const char *heap_so; /* /heap.so */
+	const char *job;     /* /job, a JOB message's body */
+	size_t job_len;
+};
+
+/* job: of a run with --deterministic, which must not wait for a message of the host */
+void qemu_build(struct qemu_args *a, const struct options *o, const char *job, size_t job_len, const struct accel_choice *accel, struct vm *vm);
 void qemu_build_probe(struct qemu_args *a, const char *kernel);
 void qemu_print(const struct qemu_args *a, FILE *to);
 void qemu_start(struct vm *vm, const struct qemu_args *a);
 
-/* initrd.c: a memfd with the initramfs, DIR's files and /heap.so appended (NULL: not); exits on failure. */
-int initrd_with_extra(const char *initrd, const char *dir, const char *heap_so);
+/* initrd.c: a memfd with the initramfs and what is not NULL of the extra files; exits on failure. */
+int initrd_with_extra(const char *initrd, const struct initrd_extra *extra);
 
 /* swap.c: an unlinked file of that size with a swap header; exits on failure. */
 int swap_file(uint64_t bytes);

@@ -119,7 +119,7 @@ int command_run(struct options *o)
 		fail("no qemu-system-x86_64 in PATH; on Debian: apt install qemu-system-x86");
 	job_build(o, ignored_signals(), &job, &job_len);
 	accel = accel_choose(qemu ? o->accel : ACCEL_TCG, qemu, false);
-	qemu_build(&args, o, &accel, &vm);
+	qemu_build(&args, o, job, job_len, &accel, &vm);
 	if (o->dry_run || o->verbose)
 		qemu_print(&args, o->dry_run ? stdout : stderr);
 	if (o->dry_run)

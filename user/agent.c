@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -188,8 +189,31 @@ static bool read_control(void)
 	return true;
 }
 
+/*
+ * A machine that has to do the same each time finds its job in /job of the initramfs, and has no standard input: guest time passes in leaps
+ * while an answer of the host is awaited.
+ */
+static bool job_from_file(void)
+{
+	int fd = open("/job", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *data;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) < 0 || !(data = calloc(1, (size_t)st.st_size + 8)) || read(fd, data, (size_t)st.st_size) != st.st_size)
+		give_up("cannot read /job");
+	close(fd);
+	unlink("/job");
+	agent.in_ends = true;
+	handle_message(WIRE_JOB, data, (uint32_t)st.st_size);
+	return true;
+}
+
 static void wait_for_job(void)
 {
+	if (job_from_file())
+		return;
 	while (!agent.job.argv) {
 		struct pollfd p = {.fd = control_fd, .events = POLLIN};
 
