@@ -199,8 +199,6 @@ void job_build(const struct options *o, uint64_t ignored, char **data, size_t *l
 		wanted |= WANT_LEDGER | WANT_TIMELINE | WANT_STREAM | (o->stacks ? WANT_PAGES : 0);
 	if (o->heap)
 		wanted |= WANT_HEAP;
-	if (o->seeded)
-		wanted |= WANT_SAME;
 	if (o->audit)
 		wanted |= WANT_AUDIT;
 	add_field(&m, FIELD_WANTED, &wanted, sizeof(wanted));

@@ -410,12 +410,6 @@ static void start_program(int in_port, int out_port, int err_port)
 		report_and_stop();
 	if (!set_knobs(&agent.job))
 		report_and_stop();
-	if (agent.job.wanted & WANT_SAME) {
-		/* In how many pieces the job came was the host's choice: a few instructions. From a round time on all runs are alike. */
-		struct timespec at = {.tv_nsec = 100000000};
-
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-	}
 	err = child_start(&agent.child, &agent.job, &failed_exec);
 	if (err) {
 		uint32_t code = (uint32_t)err;

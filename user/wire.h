@@ -103,7 +103,7 @@ enum wire_field_type {
 };
 
 /* The ledger's peaks then count from the program's start, not from power-on. The audit walks all of memory. */
-enum { WANT_LEDGER = 1, WANT_AUDIT = 2, WANT_TIMELINE = 4, WANT_STREAM = 8, WANT_PAGES = 16, WANT_HEAP = 32, WANT_SAME = 64 };
+enum { WANT_LEDGER = 1, WANT_AUDIT = 2, WANT_TIMELINE = 4, WANT_STREAM = 8, WANT_PAGES = 16, WANT_HEAP = 32 };
 
 struct wire_field {
 	uint32_t type;
