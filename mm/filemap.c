@@ -336,14 +336,14 @@ ssize_t filemap_read(struct address_space *m, struct readahead *ra, loff_t *pos,
 			break;
 		if (p) {
 			done = io_iter_put(it, (char *)page_address(p) + off, n);
-			if (!ra || ra->prev_index != index)
+			if (!ra || ra->next_index != index + 1)
 				lru_mark_accessed(p);
 			page_put(p);
 		} else {
 			done = io_iter_zero(it, n);
 		}
 		if (ra)
-			ra->prev_index = index;
+			ra->next_index = index + 1;
 		*pos += (loff_t)done;
 		total += (ssize_t)done;
 		if (done < n) {

@@ -104,7 +104,7 @@ void readahead_around(struct address_space *m, pgoff_t index, bool random)
 void readahead_sequential(struct address_space *m, struct readahead *ra, pgoff_t index, unsigned want)
 {
 	unsigned most = ra->max_pages ? ra->max_pages : RA_MAX_PAGES;
-	bool sequential = index == 0 || index == ra->prev_index + 1 || index == ra->prev_index ||
+	bool sequential = index == 0 || index == ra->next_index || index + 1 == ra->next_index ||
 			  (ra->size && index == ra->start + ra->size);
 
 	if (!can_read(m))

@@ -6,7 +6,7 @@
  * WHAT        the ends of the inactive lists are looked at, used pages get a second chance (Linux's rules, below). Pages of files:
  *             mapped ones are unmapped, dirty ones written, clean ones dropped. Anonymous and shmem pages, while swap has
  *             room: they get a slot, are unmapped, written in runs of neighbouring slots, dropped. Then the shrinkers (dentries, inodes), then empty slabs.
- * BALANCE     file pages alone while there are plenty of inactive ones and the effort is low; anonymous alone when the file cache is
+ * BALANCE     file pages alone while there are plenty of inactive ones and the effort is not the last; anonymous alone when the file cache is
  *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
  * POLICY      from which list, and what accessed bits mean for a page: mm/reclaim_policy.c.
@@ -396,7 +396,7 @@ static void shrink_zone(struct scan *s, enum zone_type z)
 	file = nr[LRU_INACTIVE_FILE] + nr[LRU_ACTIVE_FILE];
 	anon = nr[LRU_INACTIVE_ANON] + nr[LRU_ACTIVE_ANON];
 	few_files = file + (unsigned long)atomic_read(&zones[z].nr_free) <= zones[z].watermark[WMARK_HIGH] || file < anon / 32;
-	many_files = s->priority > PRIORITIES - 4 && nr[LRU_INACTIVE_FILE] > (file + anon) / 4;
+	many_files = s->priority > 2 && nr[LRU_INACTIVE_FILE] > (file + anon) / 4;
 	if (swap && !many_files)
 		shrink_kind(s, z, LRU_ANON, anon, (unsigned)sysctl_swappiness);
 	if (!swap || !few_files || s->priority < 4)

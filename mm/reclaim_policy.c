@@ -124,9 +124,10 @@ static unsigned clock_evict(struct lru_levels *l, int *demote)
 	return 0;
 }
 
+/* A read that brings a page in is no use of it: else a scan would go round once with all others. */
 static enum reclaim_verdict clock_judge(struct reclaim_look *k)
 {
-	return k->used || k->marked ? KEEP : RECLAIM;
+	return k->used || (k->marked && k->active) ? KEEP : RECLAIM;
 }
 
 /* ---- the choice ----------------------------------------------------------------------------------------------- */

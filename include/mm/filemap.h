@@ -83,7 +83,7 @@ int filemap_insert(struct address_space *m, pgoff_t index, struct page *p) must_
 struct readahead {		/* per open file */
 	pgoff_t		start;	/* of the current window */
 	u32		size, async_size, max_pages;
-	pgoff_t		prev_index;
+	pgoff_t		next_index;	/* after the page that was read last; 0: none was */
 };
 
 /* Generic read(2)/write(2) through the cache. Bytes moved, or negative errno when none. *pos advances. */

@@ -233,6 +233,36 @@ TEST(mm, truncate_under_mapping)
 	mapping_destroy(&file.mapping);
 }
 
+static void read_words(struct t *t, struct readahead *ra, loff_t pos)
+{
+	struct io_iter it;
+	char buf[8];
+
+	io_iter_kernel(&it, buf, sizeof(buf));
+	EXPECT_EQ(t, filemap_read(&file.mapping, ra, &pos, &it), (ssize_t)sizeof(buf));
+}
+
+/* A freshly opened file's first page counts as read like any other, and reading on inside a page is one use of it. */
+TEST(mm, reading_is_a_use)
+{
+	t_machine(t, 31, 1);
+	make_file(8 * PAGE_SIZE);
+	for (pgoff_t i = 0; i < 3; i += 2) {
+		struct readahead first = { 0 }, again = { 0 };
+		struct page *p;
+
+		read_words(t, &first, (loff_t)(i * PAGE_SIZE));
+		read_words(t, &first, (loff_t)(i * PAGE_SIZE) + 8);
+		p = filemap_find(&file.mapping, i);
+		EXPECT(t, p && page_test(p, PG_REFERENCED) && !page_test(p, PG_ACTIVE));
+		read_words(t, &again, (loff_t)(i * PAGE_SIZE));
+		EXPECT(t, p && page_test(p, PG_ACTIVE));
+		page_put(p);
+	}
+	mapping_destroy(&file.mapping);
+	t_audit(t);
+}
+
 TEST(mm, file_errors)
 {
 	struct mm *mm;

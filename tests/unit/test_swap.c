@@ -866,3 +866,57 @@ TEST(reclaim, policies_keep_what_is_used)
 	EXPECT_EQ(t, reclaim_policy_pick("no such"), -EINVAL);
 	reclaim_policy = first;
 }
+
+static void paper_unlink(struct paper *w, int page)
+{
+	for (unsigned k = 0; k < LRU_LEVELS; k++)
+		for (unsigned i = 0; i < w->l.nr[k]; i++)
+			if (w->list[k][i] == page) {
+				memmove(&w->list[k][i], &w->list[k][i + 1], (--w->l.nr[k] - i) * sizeof(int));
+				return;
+			}
+}
+
+/* A page of a file, by read(2): lru_mark_accessed() on paper. */
+static void paper_read(struct t *t, struct paper *w, int page)
+{
+	paper_touch(t, w, page);
+	w->used[page] = false;
+	if (!w->marked[page]) {
+		w->marked[page] = true;
+	} else if (!w->active[page]) {
+		paper_unlink(w, page);
+		w->active[page] = true;
+		w->marked[page] = false;
+		paper_push(w, page);
+	}
+}
+
+/* A hot set of a file stays while as many pages as there is room for beside it are read once, again and again. */
+TEST(reclaim, policies_pass_a_scan_by)
+{
+	const struct reclaim_policy *first;
+	static const char *const names[] = { "generations", "lists", "second-chance" };
+
+	t_machine(t, 31, 1);
+	first = reclaim_policy;
+	for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+		struct paper *w = &paper;
+		unsigned next = HOT;
+
+		EXPECT_EQ(t, reclaim_policy_pick(names[n]), 0);
+		memset(w, 0, sizeof(*w));
+		reclaim_policy->init(&w->l, false);
+		for (unsigned i = 0; i < 3 * HOT; i++)
+			paper_read(t, w, (int)(i % HOT));
+		while (next < SCAN) {
+			for (unsigned i = 0; i < FRAMES - HOT; i++)
+				paper_read(t, w, (int)next++);
+			for (unsigned i = 0; i < HOT; i++)
+				paper_read(t, w, (int)i);
+		}
+		if (w->refaults > HOT)
+			t_fail(t, __FILE__, __LINE__, "%s: %u refaults of %u pages in use", names[n], w->refaults - HOT, HOT);
+	}
+	reclaim_policy = first;
+}
