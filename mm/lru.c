@@ -50,7 +50,7 @@ static inline enum lru_kind kind_of(unsigned long flags)
 
 static inline unsigned page_list(const struct page *p)
 {
-	unsigned long f = p->flags;
+	unsigned long f = READ_ONCE(p->flags);
 
 	if (unlikely(f & BIT(PG_UNEVICTABLE)))
 		return LIST_UNEVICTABLE;
@@ -86,7 +86,7 @@ static void set_level(struct page *p, unsigned level)
 
 static inline void place(struct lruvec *v, struct page *p)
 {
-	unsigned long f = p->flags;
+	unsigned long f = READ_ONCE(p->flags);
 
 	set_level(p, v->levels[kind_of(f)].join[f >> PG_ACTIVE & 1]);
 }
@@ -188,7 +188,7 @@ static void relist(struct page *p, unsigned long set, unsigned long clear, bool 
 		__atomic_fetch_or(&p->flags, set, __ATOMIC_SEQ_CST);
 		__atomic_fetch_and(&p->flags, ~clear, __ATOMIC_SEQ_CST);
 		if (tail)
-			set_level(p, v->levels[kind_of(p->flags)].cold);
+			set_level(p, v->levels[kind_of(READ_ONCE(p->flags))].cold);
 		else
 			place(v, p);
 		l = page_list(p);
@@ -216,7 +216,7 @@ void lru_move(struct page *p, unsigned level)
 {
 	struct lruvec *v = page_lruvec(p);
 
-	if ((p->flags >> PG_LEVEL & (LRU_LEVELS - 1)) == level)
+	if ((READ_ONCE(p->flags) >> PG_LEVEL & (LRU_LEVELS - 1)) == level)
 		return;
 	spin_lock(&v->lock);
 	if (page_test(p, PG_LRU) && !page_test(p, PG_UNEVICTABLE)) {

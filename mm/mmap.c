@@ -355,24 +355,21 @@ static void uncount(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
 	mm_account_vma(mm, v->flags, v->file, -(long)pages);
 }
 
-/* The part of v inside [start, end) goes; v itself when nothing is left. */
-static void remove_part(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
+/* The part of v inside [start, end) leaves the address space. True: that was all of v, which is the caller's now. */
+static bool cut_off(struct mm *mm, struct vma *v, vaddr_t start, vaddr_t end)
 {
 	vaddr_t from = max(start, v->start), to = min(end, v->end);
 
 	uncount(mm, v, from, to);
 	if (unlikely(mm->texts) && v->flags & VM_EXEC)
 		ledger_stream_unmap(mm, from, to);
-	if (v->start < from) {
+	if (v->start < from)
 		vma_resize(v, v->start, from, v->pgoff);
-	} else if (v->end > to) {
+	else if (v->end > to)
 		vma_resize(v, to, v->end, vma_pgoff(v, to));
-	} else {
+	else
 		vma_remove(mm, v);
-		if (v->ops && v->ops->close)
-			v->ops->close(v);
-		vma_free(v);
-	}
+	return v->start >= from && v->end <= to;
 }
 
 /* Split so that every area is wholly inside or outside, except where an end can simply be cut off. */
@@ -426,7 +423,11 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end)
 	}
 	for (; v && v->start < end; v = next) {
 		next = v->next;
-		remove_part(mm, v, start, end);
+		if (!cut_off(mm, v, start, end))
+			continue;
+		if (v->ops && v->ops->close)
+			v->ops->close(v);
+		vma_free(v);
 	}
 	v = vma_find(mm, start);
 	ceiling = v ? v->start : 0;
@@ -453,16 +454,8 @@ static struct vma *detach_areas(struct mm *mm, struct vma *v, vaddr_t start, vad
 	struct vma *gone = NULL, *next;
 
 	for (; v && v->start < end; v = next) {
-		vaddr_t from = max(start, v->start), to = min(end, v->end);
-
 		next = v->next;
-		uncount(mm, v, from, to);
-		if (v->start < from) {
-			vma_resize(v, v->start, from, v->pgoff);
-		} else if (v->end > to) {
-			vma_resize(v, to, v->end, vma_pgoff(v, to));
-		} else {
-			vma_remove(mm, v);
+		if (cut_off(mm, v, start, end)) {
 			v->next = gone;
 			gone = v;
 		}

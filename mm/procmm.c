@@ -320,6 +320,23 @@ static u64 pagemap_entry(pte_t e, bool show_frames, bool soft_dirty)
 	return v;
 }
 
+/* Of a table that v, which may be NULL or end before `at`, keeps; between areas one may be about to go. */
+static u64 pagemap_at(struct vma *v, vaddr_t at, bool show_frames)
+{
+	bool inside = v && v->start <= at, soft_dirty = inside && !(v->flags & VM_SOFTCLEAN);
+	pte_t *pte = inside ? pt_find(v->mm, at) : NULL;
+	spinlock_t *ptl;
+	u64 word;
+
+	if (!pte)
+		return pagemap_entry((pte_t){ 0 }, show_frames, soft_dirty);
+	ptl = pt_lock_of(pte);
+	spin_lock(ptl);				/* the page stays the entry's while we look at it */
+	word = pagemap_entry(pte_read(pte), show_frames, soft_dirty);
+	spin_unlock(ptl);
+	return word;
+}
+
 ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to)
 {
 	bool show_frames = capable(CAP_SYS_ADMIN);
@@ -338,14 +355,10 @@ ssize_t mm_pagemap(struct mm *mm, loff_t pos, size_t n, struct io_iter *to)
 		rwsem_read_lock(&mm->mmap_lock);
 		for (unsigned i = 0; i < count; i++) {
 			vaddr_t at = addr + i * PAGE_SIZE;
-			pte_t *pte;
 
 			if (!v || v->end <= at)
 				v = vma_find(mm, at);
-			/* Between areas a table may be about to go. */
-			pte = v && v->start <= at ? pt_find(mm, at) : NULL;
-			chunk[i] = pagemap_entry(pte ? pte_read(pte) : (pte_t){ 0 }, show_frames,
-						 v && v->start <= at && !(v->flags & VM_SOFTCLEAN));
+			chunk[i] = pagemap_at(v, at, show_frames);
 		}
 		rwsem_read_unlock(&mm->mmap_lock);
 		moved = io_iter_put(to, chunk, count * sizeof(u64));

@@ -176,7 +176,7 @@ static bool take_run(struct swap_area *a, struct swap_batch *b)
 	unsigned n = 0;
 
 	spin_lock(&a->lock);
-	if (a->writable && a->nr_used < a->nr_pages && (a->run < a->run_end || next_run(a) || next_run(a))) {
+	if (READ_ONCE(a->writable) && a->nr_used < a->nr_pages && (a->run < a->run_end || next_run(a) || next_run(a))) {
 		n = (unsigned)min(a->run_end - a->run, (u64)SWAP_BATCH);
 		b->next = swp_make((unsigned)a->type, a->run);
 		for (unsigned i = 0; i < n; i++)
@@ -184,7 +184,7 @@ static bool take_run(struct swap_area *a, struct swap_batch *b)
 		a->clusters[a->run / CLUSTER].used += n;
 		a->run += n;
 		WRITE_ONCE(a->nr_used, a->nr_used + n);
-		a->peak_used = max(a->peak_used, a->nr_used);
+		WRITE_ONCE(a->peak_used, max(a->peak_used, a->nr_used));
 		atomic_add(&swap_used, n);
 	}
 	spin_unlock(&a->lock);
@@ -201,7 +201,7 @@ static struct swap_area *next_area(u32 tried)
 	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
 		struct swap_area *a = swap_areas[(turn + i) % MAX_SWAPFILES];
 
-		if (!a || !a->writable || (tried & BIT(a->type)) || READ_ONCE(a->nr_used) >= a->nr_pages)	/* a guess: take_run() looks again */
+		if (!a || !READ_ONCE(a->writable) || (tried & BIT(a->type)) || READ_ONCE(a->nr_used) >= a->nr_pages)	/* a guess: take_run() looks again */
 			continue;
 		if (!best || a->prio > best->prio)
 			best = a;
@@ -292,16 +292,18 @@ bool swap_slot_claim(swp_entry_t e, bool *busy)
 	struct swap_area *a = swap_area_hold(swp_type(e));
 	u64 at = swp_offset(e);
 	bool ok = false;
+	u16 m;
 
 	*busy = false;
 	if (!a)
 		return false;
 	spin_lock(&a->lock);
-	if (at < a->nr_slots && slot_in_use(a->map[at])) {
-		*busy = a->map[at] & SLOT_CACHED;
+	m = at < a->nr_slots ? READ_ONCE(a->map[at]) : 0;	/* a held slot changes without the lock */
+	if (slot_in_use(m)) {
+		*busy = m & SLOT_CACHED;
 		ok = !*busy;
 		if (ok)
-			a->map[at] |= SLOT_CACHED;
+			WRITE_ONCE(a->map[at], (u16)(m | SLOT_CACHED));
 	}
 	spin_unlock(&a->lock);
 	swap_area_release(a);
@@ -315,7 +317,7 @@ void swap_slot_unclaim(swp_entry_t e)
 
 	spin_lock(&a->lock);
 	debug_assert(a->map[at] & SLOT_CACHED);
-	a->map[at] &= (u16)~SLOT_CACHED;
+	WRITE_ONCE(a->map[at], (u16)(a->map[at] & ~SLOT_CACHED));
 	slot_changed(a, at);
 	spin_unlock(&a->lock);
 }
@@ -327,7 +329,7 @@ void swap_entry_dup(swp_entry_t e)
 
 	spin_lock(&a->lock);
 	assert((a->map[at] & SLOT_USES) < SLOT_MAX_USES);	/* 32,765 address spaces share a page */
-	a->map[at]++;
+	WRITE_ONCE(a->map[at], (u16)(a->map[at] + 1));
 	spin_unlock(&a->lock);
 }
 
@@ -339,7 +341,7 @@ void swap_entry_put(swp_entry_t e)
 
 	spin_lock(&a->lock);
 	debug_assert(a->map[at] & SLOT_USES);
-	a->map[at]--;
+	WRITE_ONCE(a->map[at], (u16)(a->map[at] - 1));
 	cached_only = a->map[at] == SLOT_CACHED;
 	slot_changed(a, at);
 	spin_unlock(&a->lock);

@@ -242,7 +242,7 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
 	pte_t pte = pte_mkyoung(pte_make(page_to_pfn(p), v->prot));
 
 	if (!page_mapcount(p))
-		lru_returned(p, v->swap_window > 1);
+		lru_returned(p, READ_ONCE(v->swap_window) > 1);
 	spin_lock(ptl);
 	if (!still_there(f)) {
 		spin_unlock(ptl);
@@ -283,8 +283,8 @@ static enum fault_result map_swapped(struct fault *f, struct page *p, swp_entry_
  */
 static unsigned window(struct vma *v, vaddr_t addr)
 {
-	unsigned most = swap_most_ahead(), had = v->swap_window, hits = v->swap_hits, nr = 1;
-	u16 page = (u16)(addr >> PAGE_SHIFT), away = (u16)(page - v->swap_last);
+	unsigned most = swap_most_ahead(), had = READ_ONCE(v->swap_window), hits = READ_ONCE(v->swap_hits), nr = 1;
+	u16 page = (u16)(addr >> PAGE_SHIFT), away = (u16)(page - READ_ONCE(v->swap_last));
 
 	if (v->flags & VM_RAND_READ)
 		return 1;
@@ -293,9 +293,9 @@ static unsigned window(struct vma *v, vaddr_t addr)
 	else if (away == 1 || away == (u16)-1 || v->flags & VM_SEQ_READ)
 		nr = 2;
 	nr = min(max(nr, had / 2), most);
-	v->swap_window = (u8)nr;
-	v->swap_hits = 0;
-	v->swap_last = page;
+	WRITE_ONCE(v->swap_window, (u8)nr);		/* faults side by side may count one of them wrong */
+	WRITE_ONCE(v->swap_hits, 0);
+	WRITE_ONCE(v->swap_last, page);
 	return nr;
 }
 
@@ -305,8 +305,8 @@ static enum fault_result swap_in(struct fault *f, swp_entry_t e)
 	bool major = !p;
 	enum fault_result r;
 
-	if (p && page_test(p, PG_READAHEAD) && page_test_and_clear(p, PG_READAHEAD) && f->vma->swap_hits < 255)
-		f->vma->swap_hits++;
+	if (p && page_test(p, PG_READAHEAD) && page_test_and_clear(p, PG_READAHEAD) && READ_ONCE(f->vma->swap_hits) < 255)
+		WRITE_ONCE(f->vma->swap_hits, (u8)(READ_ONCE(f->vma->swap_hits) + 1));
 	if (!p) {
 		psi_memstall_enter();
 		p = swap_read(e, window(f->vma, f->addr));
@@ -367,18 +367,13 @@ static void note(struct swap_sum *s, swp_entry_t e)
 
 static void walk_entries(struct mm *mm, struct swap_sum *s)
 {
-	vaddr_t at = 0, end = PT_USER_END;
+	vaddr_t at = 0, stop;
 	pte_t *table;
 
-	while (at < end) {
-		at = pt_next_table(mm, at, end, &table);
-		if (!table)
-			break;
+	pt_for_each_table(mm, table, at, PT_USER_END, stop)
 		for (unsigned i = 0; i < PT_ENTRIES; i++)
 			if (pte_swap(table[i]))
 				note(s, pte_to_swp(table[i]));
-		at = pt_next(at, end, 2);
-	}
 }
 
 static void audit_swap(struct audit *a)

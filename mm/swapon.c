@@ -310,25 +310,47 @@ static void drop_cached(struct swap_area *a)
 	}
 }
 
+#define NAPS	30000u		/* of a millisecond */
+
+/* What still uses slots is in others' hands: a reclaimer's batch, pages being written. -EBUSY when that does not end. */
+static int nap(unsigned idle)
+{
+	if (idle < 4) {
+		cond_resched();
+		return 0;
+	}
+	if (signal_pending())
+		return -EINTR;
+	task_set_state(TASK_INTERRUPTIBLE);
+	schedule_timeout(NSEC_PER_MSEC);
+	return idle > NAPS ? -EBUSY : 0;
+}
+
 static int bring_back(struct swap_area *a)
 {
 	unsigned idle = 0;
+	int err = 0;
 
-	while (READ_ONCE(a->nr_used)) {
+	while (!err && READ_ONCE(a->nr_used)) {
 		u64 before = READ_ONCE(a->nr_used);
-		int err = unuse_mms((unsigned)a->type);
 
+		err = unuse_mms((unsigned)a->type);
 		if (!err)
 			err = shmem_unuse((unsigned)a->type);
 		if (err)
 			return err;
 		drop_cached(a);
-		if (READ_ONCE(a->nr_used) == before && ++idle > 1000)
-			return -EBUSY;
-		if (READ_ONCE(a->nr_used))
-			cond_resched();
+		idle = READ_ONCE(a->nr_used) == before ? idle + 1 : 0;
+		err = nap(idle);
 	}
-	return 0;
+	return err;
+}
+
+/* Whoever holds the area's lock now, on what it saw before, is done with it: has counted the slots it took, or touches the area no more. */
+static void wait_for_lock(struct swap_area *a)
+{
+	spin_lock(&a->lock);
+	spin_unlock(&a->lock);
 }
 
 int swap_off(struct address_space *m)
@@ -342,23 +364,25 @@ int swap_off(struct address_space *m)
 		if (swap_areas[i] && swap_areas[i]->mapping == m && swap_areas[i]->writable)
 			a = swap_areas[i];
 	if (a)
-		a->writable = false;
+		WRITE_ONCE(a->writable, false);
 	spin_unlock(&swap_areas_lock);
 	if (!a)
 		return -EINVAL;
+	wait_for_lock(a);			/* a take_run() that still found it writable */
 	atomic_sub(&swap_total, (long)a->nr_pages);
 	current->flags |= TF_OOM_ORIGIN;
 	err = bring_back(a);
 	current->flags &= (u32)~TF_OOM_ORIGIN;
 	if (err) {
 		atomic_add(&swap_total, (long)a->nr_pages);
-		a->writable = true;
+		WRITE_ONCE(a->writable, true);
 		return err;
 	}
+	wait_for_lock(a);			/* who gave the last slot back: nr_used said so before its lock did */
 	spin_lock(&swap_areas_lock);
 	swap_areas[a->type] = NULL;
 	spin_unlock(&swap_areas_lock);
-	while (atomic_read(&a->holders))
+	while (atomic_read_acquire(&a->holders))
 		cond_resched();
 	work_flush(&a->discard_work);
 	f = a->file;
@@ -383,7 +407,7 @@ int swaps_report(struct text *out)
 		text_puts_escaped(out, a->path, " \t\n");
 		do
 			text_putc(out, ' ');
-		while (out->len - start < 40);
+		while (out->len - start < 40 && !out->cut);	/* no memory for more: the text ends here */
 		text_printf(out, "%s\t%lu\t%s%lu\t%s%d\n", a->is_file ? "file\t" : "partition", size,
 			    size < 10000000 ? "\t" : "", used, used < 10000000 ? "\t" : "", a->prio);
 		swap_area_release(a);
@@ -391,14 +415,30 @@ int swaps_report(struct text *out)
 	return 0;
 }
 
-static const struct gone *find_gone(const char *path)
+/* What is kept of the path, or nothing but zeroes; *shown notes which it is. */
+static struct gone find_gone(const char *path, u32 *shown)
 {
-	static const struct gone none;
+	struct gone found = { .path = "" };
 
+	spin_lock(&swap_areas_lock);
 	for (unsigned i = 0; i < KEPT_GONE; i++)
-		if (gone[i].path[0] && !strncmp(gone[i].path, path, sizeof(gone[i].path) - 1))
-			return &gone[i];
-	return &none;
+		if (gone[i].path[0] && !strncmp(gone[i].path, path, sizeof(gone[i].path) - 1)) {
+			found = gone[i];
+			*shown |= (u32)BIT(i);
+			break;
+		}
+	spin_unlock(&swap_areas_lock);
+	return found;
+}
+
+static struct gone gone_at(unsigned i)
+{
+	struct gone g;
+
+	spin_lock(&swap_areas_lock);
+	g = gone[i];
+	spin_unlock(&swap_areas_lock);
+	return g;
 }
 
 static void area_event(struct text *out, const char *path, bool on, int prio, const struct gone *g, u64 used)
@@ -412,24 +452,27 @@ static void area_event(struct text *out, const char *path, bool on, int prio, co
 /* "area ON PRIORITY PAGES USED PEAK WRITTEN READ FAILED PATH"; an area that was off and on again has all its numbers together. */
 void swap_report_events(struct text *out)
 {
-	bool shown[KEPT_GONE] = { false };
+	u32 shown = 0;
 
 	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
 		struct swap_area *a = swap_area_hold(i);
-		const struct gone *before;
+		struct gone g;
 
 		if (!a)
 			continue;
-		before = find_gone(a->path);
-		if (before->path[0])
-			shown[before - gone] = true;
-		area_event(out, a->path, true, a->prio, &(struct gone){ .pages = a->nr_pages, .peak = max(before->peak, a->peak_used),
-			   .writes = before->writes + (u64)atomic_read(&a->writes),
-			   .reads = before->reads + (u64)atomic_read(&a->reads), .errors = before->errors + (u64)atomic_read(&a->errors) },
-			   READ_ONCE(a->nr_used));
+		g = find_gone(a->path, &shown);
+		g.pages = a->nr_pages;
+		g.peak = max(g.peak, READ_ONCE(a->peak_used));
+		g.writes += (u64)atomic_read(&a->writes);
+		g.reads += (u64)atomic_read(&a->reads);
+		g.errors += (u64)atomic_read(&a->errors);
+		area_event(out, a->path, true, a->prio, &g, READ_ONCE(a->nr_used));
 		swap_area_release(a);
 	}
-	for (unsigned i = 0; i < KEPT_GONE && gone[i].path[0]; i++)
-		if (!shown[i])
-			area_event(out, gone[i].path, false, 0, &gone[i], 0);
+	for (unsigned i = 0; i < KEPT_GONE; i++) {
+		struct gone g = gone_at(i);
+
+		if (g.path[0] && !(shown & BIT(i)))
+			area_event(out, g.path, false, 0, &g, 0);
+	}
 }

@@ -142,7 +142,7 @@ bool zpool_store(struct zpool *z, const void *data, size_t n, gfp_t gfp, struct 
 			return false;
 		spin_lock(&z->lock);
 		list_push(&z->partial[class], &s->link);
-		z->pages += s->nr_pages;
+		WRITE_ONCE(z->pages, z->pages + s->nr_pages);
 		got = take_slot(z, class, out);
 	}
 	z->objects++;
@@ -179,7 +179,7 @@ void zpool_free(struct zpool *z, struct zhandle h, size_t n)
 	list_remove(&s->link);
 	gone = !--s->used;
 	if (gone)
-		z->pages -= s->nr_pages;
+		WRITE_ONCE(z->pages, z->pages - s->nr_pages);
 	else
 		list_push(&z->partial[s->class], &s->link);
 	spin_unlock(&z->lock);

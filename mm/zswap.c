@@ -127,9 +127,10 @@ static bool room_for_one(void)
 {
 	unsigned long most = zswap_max_pages();
 
-	if (was_full && (unsigned long)zswap_pool_pages() > most * zswap.accept_percent / 100)
+	if (READ_ONCE(was_full) && (unsigned long)zswap_pool_pages() > most * zswap.accept_percent / 100)
 		return false;
-	was_full = false;
+	if (READ_ONCE(was_full))
+		WRITE_ONCE(was_full, false);
 	for (unsigned wrote = 0; (unsigned long)zswap_pool_pages() >= most; ) {
 		unsigned n = zswap_write_back(WB_BATCH);
 
@@ -138,7 +139,7 @@ static bool room_for_one(void)
 		if (wrote >= 4 * WB_BATCH)		/* frames stay behind that are half empty: the next pages fill them */
 			break;
 		if (!n) {
-			was_full = !wrote;
+			WRITE_ONCE(was_full, !wrote);
 			atomic_add(&zswap.reject_reclaim, !wrote);
 			return wrote;
 		}
@@ -334,7 +335,7 @@ void zswap_audit(struct audit *a)
 	long entries = 0;
 
 	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
-		struct swap_area *area = swap_areas[i];
+		struct swap_area *area = swap_area_hold(i);
 		unsigned long index, n = 0;
 		void *z;
 
@@ -344,6 +345,7 @@ void zswap_audit(struct audit *a)
 			n++;
 		audit_expect(a, "zswap entries of an area", atomic_read(&area->nr_zswap), (long)n);
 		entries += (long)n;
+		swap_area_release(area);
 	}
 	audit_expect(a, "zswap entries", atomic_read(&zswap.stored), entries);
 	audit_expect(a, "zswap objects", atomic_read(&zswap.stored) - atomic_read(&zswap.same), pool.objects);

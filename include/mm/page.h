@@ -122,7 +122,7 @@ static inline void page_set_private(struct page *p, enum page_flag f)
 
 static inline bool page_is_anon(const struct page *p)
 {
-	return p->anon & PAGE_ANON_TAG;
+	return READ_ONCE(p->anon) & PAGE_ANON_TAG;
 }
 
 static inline struct page *page_head(struct page *p)

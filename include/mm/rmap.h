@@ -49,7 +49,7 @@ static inline void rmap_remove(struct page *p)
 
 static inline void page_set_anon(struct page *p, struct anon_vma *av)
 {
-	p->anon = (unsigned long)av | PAGE_ANON_TAG;
+	WRITE_ONCE(p->anon, (unsigned long)av | PAGE_ANON_TAG);
 }
 
 struct rmap_walk {

@@ -22,10 +22,7 @@ static always_inline unsigned long this_cpu_offset(void)
 #define this_cpu_write(var, val) WRITE_ONCE(*this_cpu_ptr(var), (val))
 #define this_cpu_add(var, n)	WRITE_ONCE(*this_cpu_ptr(var), *this_cpu_ptr(var) + (n))
 #define this_cpu_or(var, n)	WRITE_ONCE(*this_cpu_ptr(var), *this_cpu_ptr(var) | (n))
-#define this_cpu_xchg(var, val) ({							\
-	typeof(var) *tcx_p = this_cpu_ptr(var), tcx_v = *tcx_p;				\
-	*tcx_p = (val);									\
-	tcx_v; })
+#define this_cpu_xchg(var, val) ({ typeof(var) tcx_v = __atomic_exchange_n(this_cpu_ptr(var), (val), __ATOMIC_SEQ_CST); tcx_v; })
 #define this_cpu(var)		(*this_cpu_ptr(var))
 #define DEFINE_PERCPU(type, name)	DEFINE_PER_CPU(type, name)
 #define DECLARE_PERCPU(type, name)	DECLARE_PER_CPU(type, name)
