@@ -33,6 +33,7 @@ struct cg_node {				/* priv of every inode here */
 };
 
 static struct super_block *cg_sb;
+static bool local_events;		/* mount option memory_localevents */
 
 /* ---- numbers in and out ---- */
 
@@ -248,6 +249,25 @@ static int high_write(struct memcg *m, char *text)
 	return 0;
 }
 
+static int protection_write(char *text, long *limit)
+{
+	int err = parse_pages(text, limit);
+
+	if (!err && *limit)
+		memcg_protects = true;
+	return err;
+}
+
+static int min_write(struct memcg *m, char *text)
+{
+	return protection_write(text, &m->min);
+}
+
+static int low_write(struct memcg *m, char *text)
+{
+	return protection_write(text, &m->low);
+}
+
 static int group_show(struct text *out, struct memcg *m)
 {
 	text_printf(out, "%d\n", m->oom_group);
@@ -273,7 +293,7 @@ static int show_events(struct text *out, const atomic_long_t *e)
 
 static int memevents_show(struct text *out, struct memcg *m)
 {
-	return show_events(out, m->events);
+	return show_events(out, local_events ? m->events_local : m->events);
 }
 
 static int memevents_local_show(struct text *out, struct memcg *m)
@@ -284,6 +304,12 @@ static int memevents_local_show(struct text *out, struct memcg *m)
 static int memstat_show(struct text *out, struct memcg *m)
 {
 	memcg_stat_show(out, m);
+	return 0;
+}
+
+static int numa_stat_show(struct text *out, struct memcg *m)
+{
+	memcg_numa_stat_show(out, m);
 	return 0;
 }
 
@@ -333,14 +359,15 @@ static const struct cg_file files[] = {
 	{ "memory.events", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_show, NULL },
 	{ "memory.events.local", 0444, CG_NOT_ROOT | CG_MEMORY, memevents_local_show, NULL },
 	{ "memory.high", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, high_write, PAGES(high) },
-	{ "memory.low", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(low) },
+	{ "memory.low", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, low_write, PAGES(low) },
 	{ "memory.max", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, memmax_write, PAGES(max) },
-	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(min) },
+	{ "memory.min", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, min_write, PAGES(min) },
+	{ "memory.numa_stat", 0444, CG_MEMORY, numa_stat_show, NULL },
 	{ "memory.oom.group", 0644, CG_NOT_ROOT | CG_MEMORY, group_show, group_write },
 	{ "memory.peak", 0444, CG_NOT_ROOT | CG_MEMORY, peak_show, NULL },
 	{ "memory.pressure", 0644, CG_PRESSURE, NULL, NULL },
 	{ "memory.reclaim", 0200, CG_MEMORY, NULL, reclaim_write },
-	{ "memory.stat", 0444, CG_NOT_ROOT | CG_MEMORY, memstat_show, NULL },
+	{ "memory.stat", 0444, CG_MEMORY, memstat_show, NULL },
 	{ "memory.swap.current", 0444, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_pages) },
 	{ "memory.swap.events", 0444, CG_NOT_ROOT | CG_MEMORY, swap_events_show, NULL },
 	{ "memory.swap.high", 0644, CG_NOT_ROOT | CG_MEMORY, NULL, NULL, PAGES(swap_high) },
@@ -579,13 +606,69 @@ static int cg_statfs(struct super_block *sb, struct statfs_k *st)
 	return 0;
 }
 
-static const struct super_ops cg_super_ops = { .statfs = cg_statfs, .evict = cg_evict };
+/* ---- mount options: of the one tree, set anew by each mount ---- */
+
+enum { OPT_RECURSIVE = 1, OPT_LOCAL = 2, OPT_NOTHING_TO_DO = 4 };
+
+static int parse_options(const char *s, unsigned *out)
+{
+	static const struct { const char *name; unsigned bit; } known[] = {
+		{ "memory_recursiveprot", OPT_RECURSIVE }, { "memory_localevents", OPT_LOCAL },
+		{ "nsdelegate", OPT_NOTHING_TO_DO }, { "favordynmods", OPT_NOTHING_TO_DO },
+	};
+
+	for (*out = 0; s && *s; s += s[strcspn(s, ",")] == ',' ? strcspn(s, ",") + 1 : strcspn(s, ",")) {
+		size_t n = strcspn(s, ",");
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+			if (strlen(known[i].name) == n && !strncmp(s, known[i].name, n))
+				found = known[i].bit;
+		if (n && !found)
+			return -EINVAL;
+		*out |= found;
+	}
+	return 0;
+}
+
+static void apply_options(unsigned options)
+{
+	memcg_recursive_protection = options & OPT_RECURSIVE;
+	local_events = options & OPT_LOCAL;
+}
+
+static int cg_remount(struct super_block *sb, u32 flags, const char *data)
+{
+	unsigned options;
+	int err = parse_options(data, &options);
+
+	if (!err)
+		apply_options(options);
+	return err;
+}
+
+static int cg_show_options(struct super_block *sb, struct text *out)
+{
+	if (local_events)
+		text_puts(out, ",memory_localevents");
+	if (memcg_recursive_protection)
+		text_puts(out, ",memory_recursiveprot");
+	return 0;
+}
+
+static const struct super_ops cg_super_ops = {
+	.statfs = cg_statfs, .evict = cg_evict, .remount = cg_remount, .show_options = cg_show_options,
+};
 
 static int cg_mount(struct file_system_type *t, u32 flags, const char *source, const char *data, struct super_block **out)
 {
+	unsigned options;
 	struct inode *root;
-	int err;
+	int err = parse_options(data, &options);
 
+	if (err)
+		return err;
+	apply_options(options);
 	if (cg_sb) {
 		*out = sb_get(cg_sb);
 		return 0;

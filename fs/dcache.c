@@ -362,23 +362,19 @@ static unsigned long dispose(struct list *dead)
 	return n;
 }
 
-static bool charged_to(const struct dentry *d, struct memcg *m)
-{
-	return memcg_is_below(memcg_of_owner(slab_object_owner(d)), m);
-}
-
-/* The same for the dentries of one cgroup: others keep their place. */
-static unsigned long lru_isolate_memcg(unsigned long nr, struct memcg *m, struct list *out)
+/* The same where there are cgroups: those of others, and what is protected, keep their place. */
+static unsigned long lru_isolate_memcg(unsigned long nr, struct memcg_scope *who, struct list *out)
 {
 	struct dentry *d, *prev;
 	unsigned long n = 0;
 
+	who->m = NULL;
 	spin_lock(&dcache_lock);
 	for (d = list_last_entry(&lru, struct dentry, lru); d && n < nr; d = prev) {
 		struct bucket *b;
 
 		prev = d->lru.prev == &lru ? NULL : list_entry(d->lru.prev, struct dentry, lru);
-		if (!charged_to(d, m))
+		if (memcg_spares(who, slab_object_owner(d), 0, true))
 			continue;
 		b = bucket_lock(d);
 		if (atomic_read(&d->refs) || (d->flags & DCACHE_REFERENCED) || (d->inode && d->inode->data.nr_pages)) {
@@ -394,14 +390,14 @@ static unsigned long lru_isolate_memcg(unsigned long nr, struct memcg *m, struct
 	return n;
 }
 
-static unsigned long dcache_scan(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg *m)
+static unsigned long dcache_scan(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg_scope *who)
 {
 	struct list dead = LIST_INIT(dead);
 
 	if (!(gfp & GFP_FS))
 		return 0;
-	if (m)
-		lru_isolate_memcg(nr, m, &dead);
+	if (who)
+		lru_isolate_memcg(nr, who, &dead);
 	else
 		lru_isolate(nr, NULL, false, &dead);
 	return dispose(&dead);

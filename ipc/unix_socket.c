@@ -16,6 +16,7 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <linux/poll.h>
+#include <mm/memcg.h>
 #include <mm/slab.h>
 
 #include "unix_socket.h"
@@ -75,6 +76,8 @@ static void packet_free(struct packet *p)
 	scm_free(p->scm);
 	if (p->sender)
 		usock_put(p->sender);
+	if (p->sock_bytes)
+		memcg_sock_charge(p->payer, -(long)p->sock_bytes);
 	kfree(p);
 }
 
@@ -507,7 +510,7 @@ int usock_accept(struct usock *s, bool nonblock, struct usock **out)
 
 /* ---- sending ---- */
 
-static struct packet *packet_from(struct io_iter *from, size_t n)
+static struct packet *packet_from(const struct usock *s, struct io_iter *from, size_t n)
 {
 	struct packet *p = kmalloc(sizeof(*p) + n, GFP_KERNEL);
 
@@ -517,6 +520,11 @@ static struct packet *packet_from(struct io_iter *from, size_t n)
 	if (io_iter_get(p->data, from, n) != n) {
 		kfree(p);
 		return NULL;
+	}
+	if (s->family != AF_UNIX) {
+		p->payer = current->owner;
+		p->sock_bytes = sizeof(*p) + n;
+		memcg_sock_charge(p->payer, (long)p->sock_bytes);
 	}
 	return p;
 }
@@ -556,7 +564,7 @@ static ssize_t send_stream(struct usock *s, struct usock *to, struct io_iter *fr
 
 	while (from->left) {
 		size_t n = min(from->left, (size_t)MAX_CHUNK);
-		struct packet *p = packet_from(from, n);
+		struct packet *p = packet_from(s, from, n);
 		int err;
 
 		if (!p)
@@ -582,7 +590,7 @@ static ssize_t send_packet(struct usock *s, struct usock *to, struct io_iter *fr
 
 	if (n > s->sndbuf)
 		return -EMSGSIZE;
-	p = packet_from(from, n);
+	p = packet_from(s, from, n);
 	if (!p)
 		return -EFAULT;
 	p->scm = scm;

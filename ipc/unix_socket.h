@@ -7,6 +7,7 @@
 #include <abi/socket.h>
 #include <fs/fs.h>
 #include <kernel/wait.h>
+#include <mm/ledger.h>
 
 enum usock_state { USOCK_NEW, USOCK_LISTENING, USOCK_CONNECTED, USOCK_CLOSED };
 
@@ -24,6 +25,8 @@ struct packet {
 	struct scm	*scm;		/* may be NULL */
 	struct ucred_k	creds;
 	struct usock	*sender;	/* datagram: for the address, a reference; NULL when unnamed */
+	size_t		sock_bytes;	/* counted as `sock` of a cgroup: of networks, 0 for AF_UNIX, as for Linux */
+	owner_t		payer;		/* of that */
 	char		data[];
 };
 

@@ -135,8 +135,8 @@ int filemap_create(struct address_space *m, pgoff_t index, gfp_t gfp, struct pag
 		goto uncharge;
 	}
 	page_set_private(p, PG_LOCKED);
-	if (m->account == ACCT_PAGE_CACHE && workingset_refault(m, index))
-		page_set_private(p, PG_ACTIVE);
+	if (m->account == ACCT_PAGE_CACHE)
+		workingset_refault(p, m, index);
 	err = filemap_insert(m, index, p);
 	if (err) {
 		page_clear(p, PG_LOCKED);

@@ -230,9 +230,10 @@ const char *shmem_anon_name(const struct vma *v, u64 *ino);	/* for maps; NULL wh
 
 /* ---- workingset.c ---- */
 void workingset_init(void);
-void workingset_evicted(const struct address_space *m, pgoff_t index);
+void workingset_evicted(const struct page *p);	/* it leaves the cache */
 void compact_init(void);
-bool workingset_refault(const struct address_space *m, pgoff_t index);	/* the page was dropped only just now */
+/* A new page in the place of one that was dropped only just now: it is made active. */
+void workingset_refault(struct page *p, const struct address_space *m, pgoff_t index);
 bool workingset_thrashing(void);
 
 /* ---- page cache helpers ---- */

@@ -9,6 +9,7 @@
  */
 #include "internal.h"
 
+#include <mm/memcg.h>
 #include <mm/reclaim_policy.h>
 
 #define LIST_UNEVICTABLE	(NR_LRU_KINDS * LRU_LEVELS)
@@ -239,6 +240,7 @@ void lru_lazyfree(struct page *p)
 		return;
 	relist(p, 0, BIT(PG_ACTIVE) | BIT(PG_REFERENCED) | BIT(PG_SWAPBACKED) | BIT(PG_DIRTY), false);
 	vm_event_add(PGLAZYFREE, 1);
+	memcg_vm_event(p->owner, MEMCG_PGLAZYFREE);
 }
 
 void lru_set_unevictable(struct page *p)

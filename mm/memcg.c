@@ -7,10 +7,11 @@
  * LIMITS      checked before the allocation, in page_alloc_at(): over max, the cgroup is reclaimed from, then somebody in it
  *             killed. Over high, the task reclaims on its way back to user mode, and sleeps a little when that was not
  *             enough. Allocations that cannot sleep, and those of a dying task, may exceed max, as on Linux.
- * PROTECTION  reclaim for others leaves a cgroup alone while it is within min, and within low unless nothing else helps.
+ * PROTECTION  memory.min and low: memcg_protect.c.
  * CHARGED     user pages, page cache, page tables, kernel stacks, large kernel buffers, by frames; slab objects by bytes (memcg_slab.c).
  * LIFE        a removed cgroup's charges become its parent's at once: the parent's numbers hold them already.
- * LOCKS       memcg_mutex (LOCK_IPC) for the tree; ledger_books.lock for numbers.
+ * LOCKS       memcg_mutex (LOCK_IPC) for the tree, memcg_tree_lock inside it for who only looks at it, from reclaim;
+ *             ledger_books.lock for numbers.
  */
 #include <kernel/lock.h>
 #include <kernel/main.h>
@@ -26,7 +27,8 @@
 #include "ledger/owners.h"
 
 #define RETRIES		16			/* fruitless rounds of reclaim before the OOM decision; as Linux */
-#define HIGH_NAP	(10 * NSEC_PER_MSEC)	/* for a task that is over high after reclaiming */
+#define HIGH_NAP	(10 * NSEC_PER_MSEC)	/* for a task whose cgroup is over high after reclaiming: at least, */
+#define HIGH_NAP_MOST	(2 * NSEC_PER_SEC)	/* and at most */
 
 struct memcg memcg_root = {
 	.children = LIST_INIT(memcg_root.children), .sibling = LIST_INIT(memcg_root.sibling), .refs = ATOMIC_INIT(1),
@@ -36,6 +38,7 @@ struct memcg memcg_root = {
 int memcg_count;
 bool (*memcg_oom)(struct memcg *m, gfp_t gfp, unsigned order);
 
+spinlock_t memcg_tree_lock = SPINLOCK_INIT("memcg_tree", LOCK_LEAF);
 static struct mutex memcg_mutex = MUTEX_INIT(memcg_mutex, "memcg", LOCK_IPC);
 static u64 next_id = 2;
 
@@ -155,11 +158,14 @@ bool memcg_zswap_allowed(owner_t o)
 	return true;
 }
 
-void memcg_zswap_charge(u16 id, long bytes)
+void memcg_zswap_charge(u16 id, long bytes, long pages)
 {
 	spin_lock(&swap_charge_lock);
-	for (struct memcg *m = swap_payers[id]; m; m = m->parent)
+	for (struct memcg *m = swap_payers[id]; m; m = m->parent) {
 		m->zswap_bytes += bytes;
+		m->zswap_pages += pages;
+		atomic_add(&m->vm_events[MEMCG_ZSWPOUT], max(pages, 0L));
+	}
 	spin_unlock(&swap_charge_lock);
 }
 
@@ -190,7 +196,9 @@ struct memcg *memcg_create(struct memcg *parent, const char *name, u32 len)
 	psi_group_init(&m->psi, memcg_psi(parent));
 	atomic_set(&m->refs, 1);
 	list_init(&m->children);
+	spin_lock(&memcg_tree_lock);
 	list_append(&parent->children, &m->sibling);
+	spin_unlock(&memcg_tree_lock);
 	if (!memcg_count++)
 		memcg_slab_switch(true);
 	return m;
@@ -207,7 +215,9 @@ void memcg_remove(struct memcg *m)
 	ledger_unlock();
 	memcg_slab_sync();
 	swap_id_put(m);
+	spin_lock(&memcg_tree_lock);		/* its owners are the parent's by now: nobody finds it from here on */
 	list_remove(&m->sibling);
+	spin_unlock(&memcg_tree_lock);
 	if (!--memcg_count)
 		memcg_slab_switch(false);
 	memcg_put(m);
@@ -253,6 +263,12 @@ struct memcg *memcg_of_owner(owner_t o)
 	struct memcg *m = ledger_owners ? READ_ONCE(ledger_owners[o].memcg) : NULL;
 
 	return m ? m : &memcg_root;
+}
+
+void memcg_sock_charge(owner_t o, long bytes)
+{
+	for (struct memcg *m = memcg_of_owner(o); m; m = m->parent)
+		atomic_add(&m->sock_bytes, bytes);
 }
 
 void memcg_event(struct memcg *m, enum memcg_event e)
@@ -309,33 +325,6 @@ initcall(memcg_audit_init, 1);
 #endif
 
 /* ---- reclaim ---- */
-
-bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority)
-{
-	struct memcg *m = memcg_of_owner(o);
-
-	if (target && !memcg_is_below(m, target))
-		return false;
-	/* Its own limit does not spare it; what comes from above does. */
-	for (; m && m != target && m != &memcg_root; m = m->parent) {
-		if (m->pages <= m->min)
-			return false;
-		if (m->pages <= m->low && priority)
-			return false;
-	}
-	return true;
-}
-
-/* Reclaim goes below a memory.low: counted. */
-bool memcg_note_low(struct memcg *target, owner_t o)
-{
-	for (struct memcg *m = memcg_of_owner(o); m && m != target && m != &memcg_root; m = m->parent)
-		if (m->pages <= m->low) {
-			memcg_event(m, MEMCG_LOW);
-			return true;
-		}
-	return false;
-}
 
 unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp)
 {
@@ -409,6 +398,15 @@ bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order)
 	return true;
 }
 
+/* With the square of the excess: 62 ms at a quarter over high, a second at twice high. */
+static ktime_t high_nap(long pages, long high)
+{
+	u64 excess = (u64)max(pages - high, 0L) * 1024 / (u64)max(high, 1L);	/* in 1/1024 of high */
+
+	excess = min(excess, 2048ull);
+	return (ktime_t)clamp(excess * excess * NSEC_PER_SEC >> 20, (u64)HIGH_NAP, (u64)HIGH_NAP_MOST);
+}
+
 void memcg_over_high(void)
 {
 	current->memcg_high = false;
@@ -425,7 +423,7 @@ void memcg_over_high(void)
 		reclaim_memcg(m, (unsigned long)(m->pages - m->high), GFP_KERNEL);
 		if (READ_ONCE(m->pages) > m->high && !fatal_signal_pending()) {
 			task_set_state(TASK_KILLABLE);
-			schedule_timeout(HIGH_NAP);
+			schedule_timeout(high_nap(READ_ONCE(m->pages), m->high));
 		}
 		psi_memstall_leave();
 	}

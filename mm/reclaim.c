@@ -10,7 +10,8 @@
  *             nearly gone; else both, weighted by vm.swappiness.
  * EFFORT      rounds of rising priority look at 1/2^12 of a list, then 1/2^11 … then all of it; a round that freed enough ends it.
  * POLICY      from which list, and what accessed bits mean for a page: mm/reclaim_policy.c.
- * CGROUPS     a page whose cgroup is at memory.swap.max is passed over, unless it has its slot still (swap cache).
+ * CGROUPS     whose pages may be taken, and memory.min and low: mm/memcg_protect.c. A page whose cgroup is at memory.swap.max is passed over,
+ *             unless it has its slot still (swap cache).
  * RECURSION   a reclaimer carries TF_MEMALLOC: its own allocations may use the reserves and never reclaim.
  */
 #include "swap_internal.h"
@@ -24,6 +25,7 @@
 
 #define BATCH		32
 #define PRIORITIES	12
+#define LAST_ROUNDS	3		/* more looks at everything before memory.low gives way */
 
 static struct waitq kswapd_wait = WAITQ_INIT(kswapd_wait);
 static bool kswapd_wanted, kswapd_running;
@@ -31,12 +33,11 @@ static struct task *kswapd_task;
 
 struct scan {
 	gfp_t		gfp;
-	unsigned	priority;
+	unsigned	priority, last_rounds;
 	unsigned long	freed, scanned;
-	struct memcg	*memcg;		/* only its pages; NULL: everybody's */
+	struct memcg_scope who;		/* whose pages, and what is protected */
 	bool		may_write, may_swap;
 	bool		swap_refused;		/* a cgroup that may not swap more was met, and has counted it */
-	bool		low_noted;		/* the same of one whose memory.low could not be kept */
 	bool		isolated;		/* pages were taken off their list: put them back */
 	struct swap_batch slots;
 	/* Locked pages on their way to neighbouring slots. */
@@ -91,13 +92,13 @@ static bool remove_clean(struct page *p)
 	if (page_refs(p) == 2 && !page_test(p, PG_DIRTY)) {
 		xa_erase_locked(&m->pages, p->index);
 		m->nr_pages--;
+		workingset_evicted(p);
 		WRITE_ONCE(p->mapping, NULL);
 		gone = true;
 	}
 	xa_unlock(&m->pages);
 	if (!gone)
 		return false;
-	workingset_evicted(m, p->index);
 	vm_stat_add(NR_FILE_PAGES, -1);
 	if (m->ops && m->ops->free_page)
 		m->ops->free_page(m, p);
@@ -267,12 +268,10 @@ static void reclaim_one(struct scan *s, struct page *p)
 	enum reclaim_verdict v;
 	owner_t owner = p->owner;
 
-	if (unlikely(memcg_count) && (!memcg_reclaimable(s->memcg, p->owner, s->priority) || barred_from_swap(s, p))) {
+	if (unlikely(memcg_count) && (memcg_spares(&s->who, owner, s->nr_out, !s->priority) || barred_from_swap(s, p))) {
 		lru_putback(p);
 		return;
 	}
-	if (unlikely(memcg_count) && !s->priority && !s->low_noted)
-		s->low_noted = memcg_note_low(s->memcg, owner);
 	if (!page_trylock(p)) {
 		lru_putback(p);
 		return;
@@ -316,7 +315,7 @@ static void deactivate_one(struct scan *s, struct page *p)
 {
 	int used;
 
-	if (unlikely(memcg_count) && !memcg_reclaimable(s->memcg, p->owner, s->priority)) {
+	if (unlikely(memcg_count) && memcg_spares(&s->who, p->owner, 0, !s->priority)) {
 		lru_putback(p);
 		return;
 	}
@@ -324,6 +323,8 @@ static void deactivate_one(struct scan *s, struct page *p)
 	used = page_mapcount(p) ? rmap_referenced(p) : 0;
 	if (used <= 0) {
 		page_clear(p, PG_ACTIVE);
+		if (!page_test(p, PG_SWAPBACKED))
+			page_set(p, PG_WORKINGSET);
 		lru_place(p);
 		vm_event_add(PGDEACTIVATE, 1);
 		memcg_vm_event(p->owner, MEMCG_PGDEACTIVATE);
@@ -340,6 +341,7 @@ static void shrink_level(struct scan *s, enum zone_type z, enum lru_kind kind, u
 		struct list pages = LIST_INIT(pages);
 		unsigned seen;
 
+		s->who.m = NULL;		/* what is protected has changed with what went */
 		(void)lru_isolate(z, kind, level, nr < BATCH ? (unsigned)nr : BATCH, &pages, &seen);
 		if (!seen)
 			return;
@@ -410,7 +412,25 @@ static void shrink_round(struct scan *s, enum zone_type top)
 		if (zones[z].managed_pages)
 			shrink_zone(s, (enum zone_type)z);
 	if (s->freed < BATCH || s->priority < PRIORITIES - 2)
-		s->freed += shrinkers_scan(s->gfp, s->priority, NULL);
+		s->freed += shrinkers_scan(s->gfp, s->priority, memcg_protects ? &s->who : NULL);
+}
+
+/*
+ * After a round, with so many pages freed in all: another one? With more effort each time; where memory.low held something back the last one a
+ * few times more, for pages that were found in use; then without it.
+ */
+static bool next_round(struct scan *s, unsigned long freed, unsigned long wanted)
+{
+	if (freed >= wanted)
+		return false;
+	if (s->priority) {
+		s->priority--;
+		return true;
+	}
+	if (freed || !s->who.low_skipped || s->who.low_gives_way)
+		return false;
+	s->who.low_gives_way = ++s->last_rounds > LAST_ROUNDS;
+	return true;
 }
 
 static unsigned long reclaim(gfp_t gfp, enum zone_type top)
@@ -418,13 +438,12 @@ static unsigned long reclaim(gfp_t gfp, enum zone_type top)
 	struct task *t = current;
 	u32 had = t->flags & TF_MEMALLOC;
 	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .isolated = true,
-			  .may_swap = gfp & GFP_IO };
+			  .may_swap = gfp & GFP_IO, .priority = PRIORITIES };
 
 	t->flags |= TF_MEMALLOC;
-	for (int p = PRIORITIES; p >= 0 && s.freed < BATCH; p--) {
-		s.priority = (unsigned)p;
+	do
 		shrink_round(&s, top);
-	}
+	while (next_round(&s, s.freed, BATCH));
 	swap_batch_end(&s.slots);
 	if (s.freed < BATCH)
 		s.freed += slab_shrink_all();
@@ -442,16 +461,17 @@ static unsigned long direct_reclaim(gfp_t gfp, unsigned order)
 	return reclaim(gfp, top);
 }
 
-/* Its own dentries and inodes. Pages' worth that it has less of. */
-static unsigned long shrink_objects(struct memcg *m, gfp_t gfp, unsigned priority)
+/* The dentries and inodes of the cgroup that reclaims. Pages' worth that it has less of. */
+static unsigned long shrink_objects(struct scan *s)
 {
+	struct memcg *m = s->who.target;
 	long before, after;
 
 	if (m->slab[1] < (long)PAGE_SIZE)
 		return 0;
 	memcg_slab_sync();
 	before = memcg_slab_pages(m);
-	shrinkers_scan(gfp, priority, m);
+	shrinkers_scan(s->gfp, s->priority, &s->who);
 	memcg_slab_sync();
 	after = memcg_slab_pages(m);
 	return before > after ? (unsigned long)(before - after) : 0;
@@ -462,23 +482,20 @@ unsigned long reclaim_memcg(struct memcg *m, unsigned long nr, gfp_t gfp)
 {
 	struct task *t = current;
 	u32 had = t->flags & TF_MEMALLOC;
-	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .memcg = m,
-			  .may_swap = gfp & GFP_IO, .isolated = true };
+	struct scan s = { .gfp = gfp, .may_write = (gfp & (GFP_IO | GFP_FS)) == (GFP_IO | GFP_FS), .who.target = m,
+			  .may_swap = gfp & GFP_IO, .priority = PRIORITIES, .isolated = true };
 	unsigned long freed = 0;
 
 	t->flags |= TF_MEMALLOC;
-	for (int p = PRIORITIES; p >= 0 && freed < nr; p--) {
-		if (!p && freed)		/* memory.low gives way only when nothing else can be had */
-			break;
-		s.priority = (unsigned)p;
+	do {
 		s.freed = 0;
 		for (int z = NR_ZONES - 1; z >= 0; z--)
 			if (zones[z].managed_pages)
 				shrink_zone(&s, (enum zone_type)z);
 		freed += s.freed;
-		if (freed < nr || p < PRIORITIES - 2)
-			freed += shrink_objects(m, gfp, s.priority);
-	}
+		if (freed < nr || s.priority < PRIORITIES - 2)
+			freed += shrink_objects(&s);
+	} while (next_round(&s, freed, nr));
 	swap_batch_end(&s.slots);
 	t->flags = (t->flags & ~TF_MEMALLOC) | had;
 	return freed;

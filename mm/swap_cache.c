@@ -134,6 +134,7 @@ static struct page *create(swp_entry_t e, gfp_t gfp, bool ahead)
 	}
 	atomic_dec(&swap_claims);
 	vm_event_add(WORKINGSET_REFAULT_ANON, 1);
+	memcg_vm_event(p->owner, MEMCG_REFAULT_ANON);
 	lru_add(p);
 	return p;
 }

@@ -101,10 +101,10 @@ static inline bool swap_zswap_allowed(owner_t o)
 {
 	return likely(!memcg_count) || memcg_zswap_allowed(o);
 }
-static inline void swap_zswap_charge(struct swap_area *a, u64 at, long bytes)
+static inline void swap_zswap_charge(struct swap_area *a, u64 at, long bytes, long pages)
 {
-	if (unlikely(a->charged[at]) && bytes)
-		memcg_zswap_charge(a->charged[at], bytes);
+	if (unlikely(a->charged[at]))
+		memcg_zswap_charge(a->charged[at], bytes, pages);
 }
 /* A slot just taken, for a page of this owner. False: its cgroup may not have more. */
 static inline bool swap_slot_charge(swp_entry_t e, owner_t o)

@@ -40,9 +40,12 @@ void workingset_init(void)
 	mask = (u32)n - 1;
 }
 
+#define VALID		1u		/* in a key */
+#define WAS_ACTIVE	2u
+
 static u32 fingerprint(const struct address_space *m, pgoff_t index)
 {
-	return (u32)hash_u64((u64)(unsigned long)m ^ (index * 0x9e3779b97f4a7c15UL), 32) | 1;
+	return ((u32)hash_u64((u64)(unsigned long)m ^ (index * 0x9e3779b97f4a7c15UL), 32) & ~WAS_ACTIVE) | VALID;
 }
 
 static unsigned long file_pages(void)
@@ -50,29 +53,34 @@ static unsigned long file_pages(void)
 	return lru_pages(LRU_INACTIVE_FILE) + lru_pages(LRU_ACTIVE_FILE);
 }
 
-void workingset_evicted(const struct address_space *m, pgoff_t index)
+void workingset_evicted(const struct page *p)
 {
-	u32 key = fingerprint(m, index);
+	u32 key = fingerprint(p->mapping, p->index);
+	bool was_active = page_test(p, PG_WORKINGSET) || page_test(p, PG_ACTIVE);
 
 	if (table)
-		table[(key >> 8) & mask] = (struct trace){ key, evictions++ };
+		table[(key >> 8) & mask] = (struct trace){ key | (was_active ? WAS_ACTIVE : 0), evictions++ };
 }
 
-bool workingset_refault(const struct address_space *m, pgoff_t index)
+void workingset_refault(struct page *p, const struct address_space *m, pgoff_t index)
 {
 	u32 key = fingerprint(m, index);
 	struct trace *t;
 
 	if (!table)
-		return false;
+		return;
 	t = &table[(key >> 8) & mask];
-	if (t->key != key || evictions - t->seq > file_pages() + 64)
-		return false;
-	t->key = 0;
+	if ((t->key & ~WAS_ACTIVE) != key || evictions - t->seq > file_pages() + 64)
+		return;
+	page_set_private(p, PG_ACTIVE);
 	window_refaults++;
 	vm_event_add(WORKINGSET_REFAULT, 1);
-	memcg_vm_event(current->owner, MEMCG_REFAULT_FILE);
-	return true;
+	memcg_vm_event(p->owner, MEMCG_REFAULT_FILE);
+	if (t->key & WAS_ACTIVE) {
+		vm_event_add(WORKINGSET_RESTORE, 1);
+		memcg_vm_event(p->owner, MEMCG_RESTORE_FILE);
+	}
+	t->key = 0;
 }
 
 static void new_window(void)

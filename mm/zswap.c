@@ -50,6 +50,11 @@ long zswap_pool_pages(void)
 	return READ_ONCE(pool.pages);
 }
 
+long zswap_pool_bytes(void)
+{
+	return (long)READ_ONCE(pool.bytes);
+}
+
 unsigned long zswap_max_pages(void)
 {
 	return nr_total_pages() * zswap.max_pool_percent / 100;
@@ -66,7 +71,7 @@ static void entry_free(struct swap_area *a, struct zentry *z)
 		zpool_free(&pool, (struct zhandle){ z->span, z->slot }, z->len);
 	else
 		atomic_dec(&zswap.same);
-	swap_zswap_charge(a, z->offset, -(long)z->len);
+	swap_zswap_charge(a, z->offset, -(long)z->len, -1);
 	slab_free(entry_cache, z);
 	atomic_dec(&zswap.stored);
 }
@@ -165,7 +170,7 @@ bool zswap_store(swp_entry_t e, struct page *p)
 	z->offset = swp_offset(e);
 	list_init(&z->lru);
 	atomic_inc(&zswap.stored);
-	swap_zswap_charge(a, z->offset, z->len);
+	swap_zswap_charge(a, z->offset, z->len, 1);
 	if (xa_insert(&a->zswap, z->offset, z, GFP_ATOMIC | GFP_NOWARN)) {
 		atomic_inc(&zswap.reject_alloc);
 		entry_free(a, z);
@@ -206,6 +211,7 @@ bool zswap_load(swp_entry_t e, struct page *p)
 	page_set(p, PG_DIRTY);			/* the page is the only copy now: RAM holds it once */
 	zswap_forget(swap_area_of(e), swp_offset(e));
 	vm_event_add(ZSWPIN, 1);
+	memcg_vm_event(p->owner, MEMCG_ZSWPIN);
 	return true;
 }
 

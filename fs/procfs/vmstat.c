@@ -36,7 +36,7 @@ static const struct counter node_counters[] = {
 	L("nr_active_file", LRU_ACTIVE_FILE), L("nr_unevictable", LRU_UNEVICTABLE), S("nr_slab_reclaimable", NR_SLAB_RECLAIMABLE),
 	S("nr_slab_unreclaimable", NR_SLAB_UNRECLAIMABLE), E("workingset_refault_anon", WORKINGSET_REFAULT_ANON), E("workingset_refault_file", WORKINGSET_REFAULT),
 	Z("workingset_activate_anon"), E("workingset_activate_file", WORKINGSET_REFAULT), Z("workingset_restore_anon"),
-	Z("workingset_restore_file"), S("nr_anon_pages", NR_ANON_MAPPED), S("nr_mapped", NR_FILE_MAPPED),
+	E("workingset_restore_file", WORKINGSET_RESTORE), S("nr_anon_pages", NR_ANON_MAPPED), S("nr_mapped", NR_FILE_MAPPED),
 	{ "nr_file_pages", FILE_PAGES, 0, 0 }, S("nr_dirty", NR_FILE_DIRTY), S("nr_writeback", NR_WRITEBACK), Z("nr_writeback_temp"),
 	S("nr_shmem", NR_SHMEM), Z("nr_shmem_hugepages"), Z("nr_shmem_pmdmapped"), Z("nr_file_hugepages"), Z("nr_file_pmdmapped"),
 	Z("nr_anon_transparent_hugepages"), E("nr_vmscan_write", VMSCAN_WRITE), Z("nr_vmscan_immediate_reclaim"),

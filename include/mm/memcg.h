@@ -8,6 +8,7 @@
 #define MM_MEMCG_H
 
 #include <arch/page.h>
+#include <kernel/lock.h>
 #include <kernel/psi.h>
 #include <lib/atomic.h>
 #include <lib/list.h>
@@ -16,9 +17,10 @@
 
 enum memcg_event { MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL, NR_MEMCG_EVENTS };
 enum memcg_swap_event { SWAP_HIGH, SWAP_MAX, SWAP_FAIL, NR_SWAP_EVENTS };
-enum memcg_vm_event {			/* in the order of memory.stat */
-	MEMCG_REFAULT_FILE, MEMCG_PGSCAN_KSWAPD, MEMCG_PGSCAN_DIRECT, MEMCG_PGSTEAL_KSWAPD, MEMCG_PGSTEAL_DIRECT, MEMCG_PGFAULT,
-	MEMCG_PGMAJFAULT, MEMCG_PGREFILL, MEMCG_PGACTIVATE, MEMCG_PGDEACTIVATE, MEMCG_PGLAZYFREED, NR_MEMCG_VM_EVENTS
+enum memcg_vm_event {
+	MEMCG_REFAULT_ANON, MEMCG_REFAULT_FILE, MEMCG_RESTORE_FILE, MEMCG_PGSCAN_KSWAPD, MEMCG_PGSCAN_DIRECT, MEMCG_PGSTEAL_KSWAPD,
+	MEMCG_PGSTEAL_DIRECT, MEMCG_PGFAULT, MEMCG_PGMAJFAULT, MEMCG_PGREFILL, MEMCG_PGACTIVATE, MEMCG_PGDEACTIVATE, MEMCG_PGLAZYFREE,
+	MEMCG_PGLAZYFREED, MEMCG_ZSWPIN, MEMCG_ZSWPOUT, NR_MEMCG_VM_EVENTS
 };
 #define MEMCG_NO_LIMIT	((long)(S64_MAX >> PAGE_SHIFT))
 #define MEMCG_NAME_MAX	64
@@ -42,12 +44,13 @@ struct memcg {
 	bool		oom_group;
 	atomic_long_t	events[NR_MEMCG_EVENTS];	/* with all below */
 	atomic_long_t	events_local[NR_MEMCG_EVENTS];
-	/* swap slots, and bytes in zswap: under swap_charge_lock; with all below */
-	long		swap_pages, swap_peak, zswap_bytes;
+	/* swap slots; of zswap bytes kept and the pages they stand for: under swap_charge_lock; with all below */
+	long		swap_pages, swap_peak, zswap_bytes, zswap_pages;
 	long		swap_max, swap_high, zswap_max;	/* pages */
 	u16		swap_id;		/* what slots name it by; 0: its parent pays */
 	atomic_long_t	swap_events[NR_SWAP_EVENTS];
-	atomic_long_t	vm_events[NR_MEMCG_VM_EVENTS];	/* with all below */
+	atomic_long_t	vm_events[NR_MEMCG_VM_EVENTS];	/* with all below; the root's are the machine's (vm_event_read()) */
+	atomic_long_t	sock_bytes;		/* on their way between loopback sockets; with all below; the root's too */
 	struct psi_group psi;			/* the root's is psi_system */
 };
 
@@ -78,7 +81,9 @@ void memcg_swap_uncharge(u16 id);
 bool memcg_swap_full(owner_t o);		/* its cgroup or one above is at memory.swap.max: no page may get a slot */
 void memcg_swap_refused(owner_t o);		/* events, once per reclaim that passed over such pages */
 bool memcg_zswap_allowed(owner_t o);
-void memcg_zswap_charge(u16 id, long bytes);
+/* A page goes into the compressed pool, or leaves it (negative). */
+void memcg_zswap_charge(u16 id, long bytes, long pages);
+void memcg_sock_charge(owner_t o, long bytes);
 long memcg_swap_slots(void);			/* charged to anybody, for the audit */
 
 /* Slab objects: mm/memcg_slab.c. */
@@ -91,6 +96,7 @@ void memcg_slab_switch(bool on);	/* there are cgroups, or none any more */
 
 /* memory.stat: mm/memcg_stat.c. */
 void memcg_stat_show(struct text *out, struct memcg *m);
+void memcg_numa_stat_show(struct text *out, struct memcg *m);	/* memory.numa_stat: of the one node */
 void memcg_vm_event_slow(owner_t o, enum memcg_vm_event e);
 static inline void memcg_vm_event(owner_t o, enum memcg_vm_event e)
 {
@@ -100,10 +106,23 @@ static inline void memcg_vm_event(owner_t o, enum memcg_vm_event e)
 
 void memcg_bind_owner(owner_t o, struct memcg *m);	/* a fresh owner */
 struct memcg *memcg_of_owner(owner_t o);		/* never NULL */
-/* Does reclaim on behalf of `target` (NULL: the machine) take this owner's pages? Honours min and low. */
-bool memcg_reclaimable(struct memcg *target, owner_t o, unsigned priority);
-
-bool memcg_note_low(struct memcg *target, owner_t o);	/* its pages are about to go although memory.low covers them: true, an event */
+/* On whose behalf reclaim works, and what it leaves to the cgroups below: mm/memcg_protect.c. Starts as zeroes but for target. */
+struct memcg_scope {
+	struct memcg	*target;		/* NULL: the machine */
+	bool		low_gives_way;		/* memory.low counts no more */
+	bool		low_skipped;		/* out: something was left because of it */
+	bool		low_noted;
+	/* of the cgroup asked about last; m NULL: find out again */
+	bool		outside;
+	struct memcg	*m;			/* only compared */
+	long		min, low;
+	long		credit;			/* of pages that are not covered */
+};
+/* Must a page of this owner stay? `leaving`: pages on their way out that are still counted; last: the last round, what may go goes. */
+bool memcg_spares(struct memcg_scope *s, owner_t o, long leaving, bool last);
+extern bool memcg_protects;			/* some cgroup has, or had, memory.min or low */
+extern bool memcg_recursive_protection;		/* mount option memory_recursiveprot */
+extern spinlock_t memcg_tree_lock;		/* LOCK_LEAF: nobody joins or leaves the tree, no cgroup in it is freed */
 
 /* Room for nr frames in the cgroup of `o` and all above: reclaims, and in the end kills. False: the allocation fails. */
 bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order) must_check;

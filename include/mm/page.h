@@ -37,6 +37,7 @@ enum page_flag {
 	PG_ANON_EXCLUSIVE,	/* anon page known to belong to one process: COW may reuse it */
 	PG_WAITERS,		/* somebody sleeps on PG_LOCKED or PG_WRITEBACK */
 	PG_LEVEL,		/* two bits: which level of its kind it is on; see reclaim_policy.h */
+	PG_WORKINGSET = PG_LEVEL + 2,	/* page of a file: it was active once */
 };
 
 struct page {

@@ -11,7 +11,7 @@
 #include <lib/list.h>
 #include <mm/ledger.h>
 
-struct memcg;
+struct memcg_scope;
 struct text_ops;
 
 struct slab_cache;		/* opaque: mm/slab.c */
@@ -72,13 +72,13 @@ extern const struct text_ops text_kernel_ops;
 /* Caches that can give memory back under pressure register one. Called with no locks, may sleep if gfp lets it. */
 struct shrinker {
 	unsigned long	(*count)(struct shrinker *s);
-	/* Objects freed. m not NULL: only those charged to that cgroup or below. */
-	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg *m);
+	/* Objects freed. who not NULL: memcg_spares() says which must stay. */
+	unsigned long	(*scan)(struct shrinker *s, unsigned long nr, gfp_t gfp, struct memcg_scope *who);
 	const char	*name;
 	struct list	link;
 };
 /* One turn over all shrinkers: each may free up to count >> priority of its objects. Returns objects freed. */
-unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg *m);
+unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg_scope *who);
 void shrinker_register(struct shrinker *s);
 
 #endif

@@ -21,6 +21,7 @@ extern struct zswap zswap;
 
 int zswap_enable(bool on) must_check;			/* 0 or -ENOMEM. Off: what is in the pool stays until it is wanted */
 long zswap_pool_pages(void);
+long zswap_pool_bytes(void);			/* of compressed pages in it */
 unsigned long zswap_max_pages(void);
 
 #endif

@@ -21,7 +21,7 @@ void shrinker_register(struct shrinker *s)
 	spin_unlock(&lock);
 }
 
-unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg *m)
+unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg_scope *who)
 {
 	unsigned long freed = 0;
 	struct shrinker *s;
@@ -34,7 +34,7 @@ unsigned long shrinkers_scan(gfp_t gfp, unsigned priority, struct memcg *m)
 		n = s->count(s) >> priority;
 		vm_event_add(SLABS_SCANNED, (long)n);
 		if (n)
-			freed += s->scan(s, n, gfp, m);
+			freed += s->scan(s, n, gfp, who);
 		spin_lock(&lock);
 	}
 	spin_unlock(&lock);

@@ -80,9 +80,22 @@ static long field(const char *cg, const char *file, const char *name)
 	return -1;
 }
 
+/* The number in a file of one; -1: no such file (memory.swap.peak is later than Linux 6.1). */
+static long amount(const char *cg, const char *file)
+{
+	const char *s = get(cg, file);
+
+	return s ? atol(s) : -1;
+}
+
 static long event(const char *cg, const char *name)
 {
 	return field(cg, "memory.events", name);
+}
+
+static long stat_of(const char *cg, const char *name)
+{
+	return field(cg, "memory.stat", name);
 }
 
 static void make(const char *cg)

@@ -6,11 +6,6 @@
 #define MESSAGES 200
 static int queue;
 
-static long stat_of(const char *cg, const char *name)
-{
-	return field(cg, "memory.stat", name);
-}
-
 static void empty(const char *cg)
 {
 	WAIT_FOR(strstr(get(cg, "cgroup.events"), "populated 0") != NULL);
@@ -227,22 +222,4 @@ TEST(kinds_of_pages)
 	unlink("kinds");
 	WAIT_FOR(stat_of("k", "anon") == 0 && stat_of("k", "file") == 0);
 	empty("k");
-}
-
-/* Each key of Linux 6.1's memory.stat on a machine without huge pages; a later kernel has more. */
-TEST(keys)
-{
-	static const char *const keys[] = {
-		"anon", "file", "kernel", "kernel_stack", "pagetables", "percpu", "sock", "vmalloc", "shmem", "file_mapped", "file_dirty",
-		"file_writeback", "inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable", "slab_reclaimable",
-		"slab_unreclaimable", "slab", "workingset_refault_file", "pgscan", "pgsteal", "pgfault", "pgmajfault", "pgrefill",
-		"pgactivate", "pgdeactivate", "pglazyfreed",
-	};
-
-	NEED_CGROUPS();
-	make("e");
-	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
-		if (stat_of("e", keys[i]) < 0)
-			t_fail(__LINE__, "no %s", keys[i]);
-	empty("e");
 }

@@ -198,7 +198,8 @@ TEST(swap_max_ends_soon)
 	CHECK(field("s", "memory.swap.events", "max") < 200);
 	CHECK(event("s", "max") < 2000);
 	EXPECT_EQ(event("s", "oom_kill"), 1);
-	CHECK(atol(get("s", "memory.swap.peak")) > 7 << 20 && atol(get("s", "memory.swap.peak")) <= 8 << 20);
+	if (amount("s", "memory.swap.peak") != -1)
+		CHECK(amount("s", "memory.swap.peak") > 7 << 20 && amount("s", "memory.swap.peak") <= 8 << 20);
 	WAIT_FOR(strstr(get("s", "cgroup.events"), "populated 0") != NULL);
 	EXPECT_OK(rmdir(at("s", "")));
 }
@@ -221,8 +222,8 @@ TEST(swap_max_of_one_spares_nobody_else)
 	pid = child_in("t/some", touch_32m);
 	EXPECT_EQ(waitpid(pid, NULL, 0), pid);
 	EXPECT_EQ(event("t", "oom_kill"), 0);
-	EXPECT_EQ(atol(get("t/none", "memory.swap.peak")), 0);
-	CHECK(atol(get("t/some", "memory.swap.peak")) >= 8 << 20);
+	EXPECT_EQ(amount("t/none", "memory.swap.current"), 0);
+	CHECK(field("t", "memory.stat", "pgsteal") >= (8 << 20) / 4096);
 	CHECK(field("t/none", "memory.swap.events", "max") < 500);
 	kill(full, SIGKILL);
 	waitpid(full, NULL, 0);
@@ -284,7 +285,7 @@ static long swapped_with(const char *file)
 	eater = child_in("x/eats", touch_32m);
 	EXPECT_EQ(waitpid(eater, NULL, 0), eater);
 	EXPECT_EQ(event("x", "oom_kill"), 0);
-	swapped = atol(get("x/held", "memory.swap.peak"));
+	swapped = amount("x/held", "memory.swap.current");	/* it sleeps: what is there stays there */
 	finish("x/held", held);
 	finish("x/eats", 0);
 	EXPECT_OK(rmdir(at("x", "")));
@@ -297,7 +298,7 @@ TEST(min_and_low_protect)
 	NEED_SWAP(64);
 	CHECK(swapped_with(NULL) > 1 << 20);
 	EXPECT_EQ(swapped_with("memory.min"), 0);
-	CHECK(swapped_with("memory.low") < 1 << 20);	/* not at any price */
+	EXPECT_EQ(swapped_with("memory.low"), 0);
 }
 
 TEST(reclaim_and_peak)
