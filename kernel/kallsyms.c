@@ -5,6 +5,7 @@
 #include <arch/page.h>
 #include <kernel/module.h>
 #include <kernel/panic.h>
+#include <kernel/percpu.h>
 #include <lib/printf.h>
 #include <lib/string.h>
 
@@ -27,15 +28,19 @@ static const u8 *name_at(u32 i)
 	return p;
 }
 
+/* What the last look-up of this CPU found: good until the caller sleeps. */
+struct symbol_text { char name[256]; };
+static DEFINE_PER_CPU(struct symbol_text, symbol_text);
+
 const char *kallsyms_lookup(vaddr_t addr, unsigned long *offset, unsigned long *size)
 {
-	static char name[256];		/* backtraces are printed by one CPU at a time */
+	char *name = this_cpu_ptr(symbol_text)->name;
 	const u32 *offsets = kallsyms_start + 1;
 	u32 lo = 0, hi = count(), at;
 	const u8 *p;
 
 	if (addr >= MODULES_BASE && addr < MODULES_END)
-		return module_symbol_at(addr, offset, size);
+		return module_symbol_at(addr, name, sizeof(((struct symbol_text *)0)->name), offset, size);
 	if (addr < KERNEL_IMAGE_BASE || !hi || addr - KERNEL_IMAGE_BASE < offsets[0] ||
 	    addr - KERNEL_IMAGE_BASE > offsets[hi - 1] + 0x10000)
 		return NULL;

@@ -8,6 +8,7 @@
  *          nothing and wakes nobody itself (a deferred handler wakes trace_pipe).
  * LOCKS    ring->lock (LOCK_TRACE): contents, and the filter and triggers while they are used; who changes those takes every ring's lock once.
  */
+#include <kernel/backtrace.h>
 #include <kernel/cpu.h>
 #include <kernel/irq.h>
 #include <kernel/lock.h>
@@ -184,22 +185,11 @@ static void fill(struct trace_record *r, unsigned event, size_t extra)
 /* Return addresses up the stack, from the caller of the trace point on. */
 static noinline unsigned capture_stack(u64 *out)
 {
-	vaddr_t fp = (vaddr_t)__builtin_frame_address(0), low = (vaddr_t)current->kstack, high = low + 4 * 4096;
-	unsigned n = 0, skip = 1;
+	u64 all[TRACE_DEPTH + 1];
+	unsigned n = stack_frames((vaddr_t)__builtin_frame_address(0), current->kstack, all, TRACE_DEPTH + 1);
 
-	while (n < TRACE_DEPTH && fp >= low && fp + 16 <= high && !(fp & 7)) {
-		vaddr_t pc = ((vaddr_t *)fp)[1], up = ((vaddr_t *)fp)[0];
-
-		if (!pc)
-			break;
-		if (skip)
-			skip--;
-		else
-			out[n++] = pc;
-		if (up <= fp)
-			break;
-		fp = up;
-	}
+	if (n)
+		memcpy(out, all + 1, --n * sizeof(*out));
 	return n;
 }
 

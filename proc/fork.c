@@ -82,6 +82,7 @@ static void copy_task_fields(struct task *t, const struct task *from, u64 flags)
 	t->real_cred = cred_get(from->real_cred);
 	t->blocked = from->blocked;
 	t->no_new_privs = from->no_new_privs;
+	t->ioprio = from->ioprio;
 	t->timerslack_ns = from->timerslack_ns;
 	if (!(flags & CLONE_VM) || (flags & CLONE_VFORK)) {
 		t->altstack_sp = from->altstack_sp;

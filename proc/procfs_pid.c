@@ -13,9 +13,11 @@
 #include <drivers/tty.h>
 #include <fs/cgroup.h>
 #include <fs/procfs.h>
+#include <kernel/backtrace.h>
 #include <kernel/cpu.h>
 #include <kernel/cred.h>
 #include <kernel/main.h>
+#include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <lib/string.h>
 #include <mm/fail.h>
@@ -163,7 +165,7 @@ static int show_stat(struct text *out, struct task *t)
 	text_printf(out, "%llu %llu %llu %llu ", (unsigned long long)(v.pending & 0x7fffffff),
 		    (unsigned long long)(v.blocked & 0x7fffffff), (unsigned long long)(v.ignored & 0x7fffffff),
 		    (unsigned long long)(v.caught & 0x7fffffff));
-	text_printf(out, "%d 0 0 %d %d %u %u 0 0 0 ", t->wchan != NULL, v.exit_signal, t->cpu, t->rt_priority,
+	text_printf(out, "%d 0 0 %d %d %u %u 0 0 0 ", see && t->state != TASK_RUNNING, v.exit_signal, t->cpu, t->rt_priority,
 		    t->policy);
 	text_printf(out, "%lu %lu %lu %lu %lu %lu %lu %d\n", see ? mm->start_data : 0, see ? mm->end_data : 0,
 		    see ? mm->start_brk : 0, see ? mm->arg_start : 0, see ? mm->arg_end : 0, see ? mm->env_start : 0,
@@ -502,9 +504,50 @@ static int show_oom_adj(struct text *out, struct task *t)
 	return 0;
 }
 
+/* Where a sleeping task went to sleep, innermost first. 0 frames of one that runs. */
+static unsigned sleeping_frames(struct task *t, u64 *out, unsigned max)
+{
+	vaddr_t low = (vaddr_t)t->kstack, sp = arch_thread_sp(&t->arch);
+
+	if (t->state == TASK_RUNNING || READ_ONCE(t->on_cpu) || sp < low || sp + 64 > low + KSTACK_SIZE)
+		return 0;
+	return stack_frames(arch_thread_fp(&t->arch), t->kstack, out, max);
+}
+
+/* The function that sleeps: the innermost that is no part of sleeping itself. */
 static int show_wchan(struct text *out, struct task *t)
 {
-	text_puts(out, t->wchan && t->state != TASK_RUNNING ? t->wchan : "0");
+	static const char *const sleeping[] = { "schedule", "switch_", "wait_", "waitq_", "completion_", "mutex_", "rwsem_", "psi_" };
+	u64 pc[16];
+	unsigned n = task_may_access(t) ? 0 : sleeping_frames(t, pc, ARRAY_SIZE(pc));
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned long offset, size;
+		const char *name = kallsyms_lookup(pc[i] - 1, &offset, &size);
+		bool inner = !name;
+
+		for (unsigned k = 0; k < ARRAY_SIZE(sleeping) && !inner; k++)
+			inner = !strncmp(name, sleeping[k], strlen(sleeping[k]));
+		if (!inner) {
+			text_puts(out, name);
+			return 0;
+		}
+	}
+	text_putc(out, '0');
+	return 0;
+}
+
+static int show_stack(struct text *out, struct task *t)
+{
+	u64 pc[32];
+	unsigned n;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EACCES;
+	n = t == current ? stack_frames((vaddr_t)__builtin_frame_address(0), t->kstack, pc, ARRAY_SIZE(pc)) :
+	    sleeping_frames(t, pc, ARRAY_SIZE(pc));
+	for (unsigned i = 0; i < n; i++)
+		text_printf(out, "[<0>] %pS\n", (void *)(pc[i] - 1));
 	return 0;
 }
 
@@ -608,6 +651,7 @@ static const struct proc_pid_file pid_files[] = {
 	{ "oom_score_adj", 0644, true, show_oom_score_adj, write_oom_score_adj },
 	{ "oom_adj", 0644, true, show_oom_adj },
 	{ "wchan", 0444, true, show_wchan },
+	{ "stack", 0400, true, show_stack },
 	{ "personality", 0400, true, show_personality },
 	{ "mounts", 0444, true, show_mounts },
 	{ "mountinfo", 0444, true, show_mountinfo },

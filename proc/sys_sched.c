@@ -376,7 +376,7 @@ enum { IOPRIO_WHO_PROCESS = 1 };
 /* What a task without a class of its own has: best effort, its level from the nice value. */
 static int ioprio_of(const struct task *t)
 {
-	int p = (int)(unsigned long)t->io_context;
+	int p = t->ioprio;
 
 	return p ? p : IOPRIO_BE << 13 | (t->nice + 20) / 5;
 }
@@ -416,7 +416,7 @@ SYSCALL(ioprio_set, int which, int who, int ioprio)
 	if (err)
 		return err;
 	if (same_owner(t) || capable(CAP_SYS_NICE))
-		t->io_context = (void *)(unsigned long)ioprio;
+		t->ioprio = ioprio;
 	else
 		err = -EPERM;
 	task_put(t);

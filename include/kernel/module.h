@@ -127,7 +127,7 @@ struct text;
 int module_allocations_text(const struct module *m, struct text *out);
 /* The text of /proc/ledger/modules; module_lock held. */
 int modules_ledger_text(struct text *out);
-const char *module_symbol_at(vaddr_t address, unsigned long *offset, unsigned long *size);	/* "name [module]"; NULL */
+const char *module_symbol_at(vaddr_t address, char *text, size_t len, unsigned long *offset, unsigned long *size);	/* "name [module]"; NULL */
 bool module_symbol_nth(unsigned i, vaddr_t *address, char *kind, char *text, size_t size);	/* of all modules in turn */
 const struct ksym *module_resolve(const char *name, struct module **from);	/* NULL: nobody exports it; module_lock held */
 

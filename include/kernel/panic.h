@@ -51,7 +51,7 @@ noreturn void machine_power_off(void);
 noreturn void machine_restart(void);
 noreturn void machine_halt(void);
 
-/* Names for addresses, from the table made at link time. NULL when unknown. */
+/* Names for addresses, from the table made at link time; good until the CPU looks up another. NULL when unknown. */
 const char *kallsyms_lookup(vaddr_t addr, unsigned long *offset, unsigned long *size);
 bool kallsyms_nth(u32 i, vaddr_t *addr, char *type, char *name, size_t size);	/* in address order; false past the last */
 void backtrace_print(vaddr_t frame_pointer, vaddr_t pc);

@@ -12,6 +12,7 @@
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
+#include <arch/page.h>
 #include <arch/thread.h>	/* struct arch_thread; get_current() */
 #include <kernel/lock.h>
 #include <lib/list.h>
@@ -67,6 +68,8 @@ enum task_flags {
 	TF_OOM_ORIGIN	= 1024,	/* does what takes all memory, as swapoff: it is killed before anybody else */
 };
 
+#define KSTACK_SIZE	(4 * PAGE_SIZE)
+
 struct task {
 	/* ---- arch: offsets known to assembly, keep first ---- */
 	unsigned long		work;		/* [a] enum task_work */
@@ -100,7 +103,7 @@ struct task {
 	u64			nvcsw, nivcsw;	/* voluntary and involuntary switches */
 	unsigned long		cpus_allowed;	/* bit per CPU */
 	atomic_t		refs;		/* the task itself; frees the struct and the stack */
-	const char		*wchan;		/* what it waits for, for /proc/PID/wchan and stacks; NULL while running */
+	bool			in_iowait;	/* [t] its sleep, if it sleeps, is for a disk or a file of the host: wait.h */
 	char			comm[TASK_COMM_LEN];
 #ifdef DEBUG
 	struct lock_debug	*locks_held[16];
@@ -126,8 +129,6 @@ struct task {
 	struct fs_context	*fs;		/* root, cwd, umask; shared by CLONE_FS */
 	struct cred		*cred;		/* effective, [t] to change */
 	struct cred		*real_cred;
-	void			*plug;
-	int			link_depth;
 
 	/* ---- proc/ ---- */
 	struct process		*process;	/* [c] its thread group; kernel threads have one too */
@@ -152,12 +153,9 @@ struct task {
 	int			exit_code;
 	int			exit_signal;	/* to the parent, for the leader; -1 for other threads */
 	int			pdeath_signal;
-	int			parent_exec_id;
 	u64			restart_args[6];
-	unsigned long		orig_sp;
-	char			*proc_scratch;
-	void			*io_context;
-	bool			no_new_privs, dumpable_hint;
+	int			ioprio;
+	bool			no_new_privs;
 	u64			timerslack_ns;
 	/* ptrace.c */
 	struct task		*tracer;	/* [T]+[g], either to read */

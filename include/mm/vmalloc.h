@@ -18,8 +18,7 @@ void vfree(const void *p);		/* NULL is a no-op; frees at a safe point, may sleep
 bool is_vmalloc_addr(const void *p);
 struct page *vmalloc_to_page(const void *p);
 
-/* 16 KiB with a guard page below; a few are cached per CPU. */
-#define KSTACK_SIZE	(4 * PAGE_SIZE)
+/* KSTACK_SIZE bytes with a guard page below; a few are cached per CPU. */
 void *kstack_alloc_at(struct alloc_site *site) must_check;	/* lowest address */
 #define kstack_alloc()		kstack_alloc_at(ALLOC_SITE())
 void kstack_free(void *stack);

@@ -273,9 +273,8 @@ int module_unload(const char *name, bool force)
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-const char *module_symbol_at(vaddr_t address, unsigned long *offset, unsigned long *size)
+const char *module_symbol_at(vaddr_t address, char *text, size_t len, unsigned long *offset, unsigned long *size)
 {
-	static char text[160];
 	struct module *m = module_of(address);
 	const struct module_symbol *best = NULL;
 
@@ -289,7 +288,7 @@ const char *module_symbol_at(vaddr_t address, unsigned long *offset, unsigned lo
 		return NULL;
 	*offset = address - best->address;
 	*size = best->size;
-	ksnprintf(text, sizeof(text), "%s [%s]", best->name, m->name);
+	ksnprintf(text, len, "%s [%s]", best->name, m->name);
 	return text;
 }
 

@@ -17,6 +17,7 @@
  */
 #include <abi/errno.h>
 #include <arch/trap.h>
+#include <kernel/backtrace.h>
 #include <kernel/cpu.h>
 #include <kernel/task.h>
 #include <lib/string.h>
@@ -201,20 +202,7 @@ static noinline bool points_into_code(const struct ledger_texts *t, u64 word)
 
 static noinline unsigned kernel_frames(u64 *out)
 {
-	vaddr_t fp = (vaddr_t)__builtin_frame_address(0), low = (vaddr_t)current->kstack, high = low + KSTACK_SIZE;
-	unsigned n = 0;
-
-	while (n < KERNEL_DEPTH && fp >= low && fp + 16 <= high && !(fp & 7)) {
-		vaddr_t pc = ((vaddr_t *)fp)[1], up = ((vaddr_t *)fp)[0];
-
-		if (!pc || (long)pc >= 0)
-			break;
-		out[n++] = pc;
-		if (up <= fp)
-			break;
-		fp = up;
-	}
-	return n;
+	return stack_frames((vaddr_t)__builtin_frame_address(0), current->kstack, out, KERNEL_DEPTH);
 }
 
 static always_inline u64 mix(u64 h, u64 v)

@@ -376,7 +376,7 @@ static void look_at(const char *name)
 	struct text t;
 
 	for (unsigned i = 0; i < 5000 && module_symbol_nth(i, &a, &kind, text, sizeof(text)); i++)
-		(void)module_symbol_at(a, &offset, &size);
+		(void)module_symbol_at(a, text, sizeof(text), &offset, &size);
 	(void)module_resolve("no such symbol", &from);
 	text_init(&t, &text_kernel_ops);
 	(void)modules_ledger_text(&t);

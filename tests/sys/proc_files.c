@@ -114,6 +114,41 @@ TEST(system_files)
 	CHECK(strstr(t_get("/proc/interrupts"), "\nLOC:"));
 }
 
+/* What a child that waits for a pipe sleeps in: a name, a stack that ends in it; its field of stat says that it sleeps. */
+TEST(where_it_sleeps)
+{
+	char name[64], func[128], *s;
+	int p[2], field = 0;
+	pid_t pid;
+
+	REQUIRE(!pipe(p));
+	pid = fork();
+	if (pid == 0) {
+		close(p[1]);
+		_exit((int)read(p[0], name, 1));
+	}
+	WAIT_FOR(t_state(pid) == 'S');
+	snprintf(name, sizeof(name), "/proc/%d/wchan", pid);
+	snprintf(func, sizeof(func), "%s", t_get(name));
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	s = strrchr(t_get(name), ')');
+	for (field = 2; s && field < 35; field++)
+		s = strchr(s + 1, ' ');
+	if (getenv("QUIRE_GUEST") || func[0] != '0') {
+		CHECK(strstr(func, "pipe") && !strpbrk(func, " \n"));
+		CHECK(s && !strncmp(s, " 1 ", 3));
+	}
+	snprintf(name, sizeof(name), "/proc/%d/stack", pid);
+	s = geteuid() ? NULL : t_get(name);
+	if (s && func[0] != '0')
+		CHECK(!strncmp(s, "[<0>] ", 6) && strstr(s, func));
+	else
+		CHECK(!getenv("QUIRE_GUEST"));
+	close(p[1]);
+	waitpid(pid, &field, 0);
+	close(p[0]);
+}
+
 TEST(errnos)
 {
 	EXPECT_ERR(open("/proc/999999999/stat", O_RDONLY), ENOENT);

@@ -28,6 +28,8 @@ struct saved_stack {
 	unsigned long r15, r14, r13, r12, bx, bp, ret;
 };
 
+_Static_assert(offset_of(struct saved_stack, bp) == 5 * sizeof(long), "arch_thread_fp()");
+
 struct task *switch_stacks(struct task *prev, struct task *next);
 void fpu_switch(struct task *prev, struct task *next);
 noreturn void enter_user(struct trapframe *f);

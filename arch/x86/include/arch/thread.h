@@ -25,6 +25,12 @@ static inline unsigned long arch_thread_sp(const struct arch_thread *a)
 	return a->sp;
 }
 
+/* Its frame pointer there: struct saved_stack in thread.c. */
+static inline unsigned long arch_thread_fp(const struct arch_thread *a)
+{
+	return ((const unsigned long *)a->sp)[5];
+}
+
 DECLARE_PER_CPU(struct task *, current_task);
 
 /* Constant from the point of view of the task itself, so the compiler may keep it in a register. */
