@@ -143,7 +143,7 @@ static int rw_once(struct block_device *b, bool write, u64 sector, struct page *
 				   .done = sync_done, .priv = s };
 	err = block_submit(&s->io);
 	if (!err) {
-		wait_event(&s->wait, READ_ONCE(s->done));
+		wait_event_io(&s->wait, READ_ONCE(s->done));
 		spin_lock(&s->lock);
 		spin_unlock(&s->lock);
 		err = s->io.err;

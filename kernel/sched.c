@@ -98,7 +98,7 @@ void rq_update_curr(struct rq *rq, ktime_t now)
 		return;
 	t->exec_start = now;
 	if (t == rq->idle) {
-		rq->idle_ns += delta;
+		*(rq->nr_iowait > 0 ? &rq->iowait_ns : &rq->idle_ns) += delta;
 		return;
 	}
 	t->vruntime += vruntime_of(t, delta);
@@ -303,6 +303,11 @@ bool task_wake_states(struct task *t, unsigned states)
 	}
 	if (sleeps_blocked(t))
 		rq->nr_blocked--;
+	if (t->in_iowait) {
+		if (rq->curr == rq->idle)
+			rq_update_curr(rq, ktime_get());	/* so far it was iowait */
+		rq->nr_iowait--;
+	}
 	WRITE_ONCE(t->state, TASK_RUNNING);
 	if (nr_cpus > 1)
 		current->last_wake = ktime_get();
@@ -458,6 +463,7 @@ static void put_prev(struct rq *rq, struct task *prev)
 	if (prev->state != TASK_RUNNING) {
 		if (sleeps_blocked(prev))
 			rq->nr_blocked++;
+		rq->nr_iowait += prev->in_iowait;
 		prev->nvcsw++;
 		if (prev->last_wake)
 			sync_waker_slept(prev, prev->exec_start);
@@ -678,7 +684,7 @@ int sched_set_affinity(struct task *t, unsigned long mask)
 
 /* ---- numbers ---- */
 
-u64 sched_idle_ns(int cpu)
+u64 sched_idle_ns(int cpu, u64 *iowait)
 {
 	struct rq *rq = cpu_rq(cpu);
 	u64 ns;
@@ -687,6 +693,7 @@ u64 sched_idle_ns(int cpu)
 	if (rq->curr == rq->idle)
 		rq_update_curr(rq, ktime_get());
 	ns = rq->idle_ns;
+	*iowait = rq->iowait_ns;
 	spin_unlock(&rq->lock);
 	return ns;
 }
@@ -706,6 +713,15 @@ unsigned sched_nr_blocked(void)
 
 	for_each_cpu(cpu)
 		nr += READ_ONCE(cpu_rq(cpu)->nr_blocked);
+	return (unsigned)max(nr, 0L);
+}
+
+unsigned sched_nr_iowait(void)
+{
+	long nr = 0;
+
+	for_each_cpu(cpu)
+		nr += READ_ONCE(cpu_rq(cpu)->nr_iowait);
 	return (unsigned)max(nr, 0L);
 }
 

@@ -24,7 +24,8 @@ struct rq {
 	bool		rt_throttled;	/* they had their share of it: others go first, if there are any */
 	long		nr_blocked;	/* went to sleep in the middle of something here, less those woken from it here */
 	u64		nr_switches;
-	u64		idle_ns;
+	long		nr_iowait;	/* the same of those that wait for I/O */
+	u64		idle_ns, iowait_ns;	/* nothing to run; nothing, and somebody who slept here waits for I/O */
 	unsigned	ticks;
 	/* only this CPU, also in its timer interrupt */
 	ktime_t		hw_deadline;	/* when the hardware timer will fire; KTIME_MAX: off */

@@ -146,7 +146,7 @@ static int send_and_wait(struct disk *d, struct blk_request *r, unsigned out)
 	r->segs[out] = virtio_seg_of(&r->status, 1);
 	err = disk_send(d, r, out, 1);
 	if (!err) {
-		wait_event(&d->room, READ_ONCE(r->done) || virtqueue_broken(d->queue));
+		wait_event_io(&d->room, READ_ONCE(r->done) || virtqueue_broken(d->queue));
 		if (!r->done)
 			return -EIO;		/* a broken device still owns r */
 		err = status_error(r->status);

@@ -139,11 +139,14 @@ static bool done_or_armed(struct virtio_9p *ch, struct virtio_9p_request *r)
 
 int virtio_9p_wait(struct virtio_9p *ch, struct virtio_9p_request *r)
 {
+	bool io;
+
 	if (poll_reply(ch, r)) {
 		ch->stats.polled++;
 		return r->err;
 	}
 	ch->stats.slept++;
+	io = io_wait_begin();
 	spin_lock(&ch->lock);
 	ch->sleepers++;
 	spin_unlock(&ch->lock);
@@ -154,6 +157,7 @@ int virtio_9p_wait(struct virtio_9p *ch, struct virtio_9p_request *r)
 		schedule();
 	}
 	task_set_state(TASK_RUNNING);
+	io_wait_end(io);
 	spin_lock(&ch->lock);
 	if (--ch->sleepers == 0)
 		virtqueue_callback_off(ch->queue);

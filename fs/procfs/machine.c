@@ -25,18 +25,21 @@ u64 arch_cpu_khz(void) weak;
 
 /* ---- time ---- */
 
-static u64 total_idle_ns(void)
+static u64 total_idle_ns(u64 *iowait)
 {
-	u64 idle = 0;
+	u64 idle = 0, io;
 
-	for_each_cpu(cpu)
-		idle += sched_idle_ns(cpu);
+	*iowait = 0;
+	for_each_cpu(cpu) {
+		idle += sched_idle_ns(cpu, &io);
+		*iowait += io;
+	}
 	return idle;
 }
 
 static int uptime_show(struct text *out, void *arg)
 {
-	u64 up = ktime_get() / (NSEC_PER_SEC / 100), idle = total_idle_ns() / (NSEC_PER_SEC / 100);
+	u64 up = ktime_get() / (NSEC_PER_SEC / 100), io, idle = total_idle_ns(&io) / (NSEC_PER_SEC / 100);
 
 	text_printf(out, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(up / 100), (unsigned long long)(up % 100),
 		    (unsigned long long)(idle / 100), (unsigned long long)(idle % 100));
@@ -57,13 +60,14 @@ static int loadavg_show(struct text *out, void *arg)
 	return 0;
 }
 
-/* Busy time of a CPU, divided between user and system as that of all tasks is. */
-static void cpu_line(struct text *out, const char *name, u64 busy, u64 idle, u64 user_share)
+/* The time of a CPU since boot; what it was busy is divided between user and system as that of all tasks is. */
+static void cpu_line(struct text *out, const char *name, u64 all, u64 idle, u64 iowait, u64 user_share)
 {
-	u64 tick = NSEC_PER_SEC / USER_HZ, user = busy / 1024 * user_share;
+	u64 tick = NSEC_PER_SEC / USER_HZ, busy = all - min(idle + iowait, all), user = busy / 1024 * user_share;
 
-	text_printf(out, "%s %llu 0 %llu %llu 0 0 0 0 0 0\n", name, (unsigned long long)(user / tick),
-		    (unsigned long long)((busy - min(user, busy)) / tick), (unsigned long long)(idle / tick));
+	text_printf(out, "%s %llu 0 %llu %llu %llu 0 0 0 0 0\n", name, (unsigned long long)(user / tick),
+		    (unsigned long long)((busy - min(user, busy)) / tick), (unsigned long long)(idle / tick),
+		    (unsigned long long)(iowait / tick));
 }
 
 static u64 irq_total(void)
@@ -80,23 +84,21 @@ static u64 irq_total(void)
 
 static int stat_show(struct text *out, void *arg)
 {
-	u64 up = ktime_get(), u = 0, s = 1, forks = 0, share, idle = total_idle_ns();
-	u64 all = up * nr_cpus;
+	u64 up = ktime_get(), u = 0, s = 1, forks = 0, share, io, idle = total_idle_ns(&io);
 	unsigned nr = 0;
 	char name[16];
 
 	proc_totals(&u, &s, &forks, &nr);
 	share = u * 1024 / max(u + s, (u64)1);
-	cpu_line(out, "cpu ", all - min(idle, all), idle, share);
+	cpu_line(out, "cpu ", up * nr_cpus, idle, io, share);
 	for_each_cpu(cpu) {
-		u64 id = sched_idle_ns(cpu);
-
+		idle = sched_idle_ns(cpu, &io);
 		ksnprintf(name, sizeof(name), "cpu%u", cpu);
-		cpu_line(out, name, up - min(id, up), id, share);
+		cpu_line(out, name, up, idle, io, share);
 	}
 	text_printf(out, "intr %llu\nctxt %llu\nbtime %lld\nprocesses %llu\nprocs_running %u\nprocs_blocked %u\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
 		    (unsigned long long)irq_total(), (unsigned long long)sched_nr_switches(),
-		    (long long)((ktime_get_real() - ktime_get()) / NSEC_PER_SEC), (unsigned long long)forks, sched_nr_running(), sched_nr_blocked());
+		    (long long)((ktime_get_real() - ktime_get()) / NSEC_PER_SEC), (unsigned long long)forks, sched_nr_running(), sched_nr_iowait());
 	return 0;
 }
 

@@ -47,9 +47,10 @@ void sched_set_nice(struct task *t, int nice);
 int sched_set_affinity(struct task *t, unsigned long mask) must_check;	/* -EINVAL when no CPU is left */
 void sched_yield(void);
 noreturn void sched_task_dead(void);	/* last call of an exiting task */
-u64 sched_idle_ns(int cpu);
+u64 sched_idle_ns(int cpu, u64 *iowait);	/* with nothing to do; and with nothing to do but wait for I/O */
 unsigned sched_nr_running(void);
-unsigned sched_nr_blocked(void);	/* programs that signals cannot wake: in the middle of I/O, mostly */
+unsigned sched_nr_blocked(void);	/* programs that signals cannot wake: in the middle of something */
+unsigned sched_nr_iowait(void);
 u64 sched_nr_switches(void);
 void sched_loadavg(unsigned long out[3]);	/* fixed point, 11 bits */
 /* CPU time so far in ns, what it runs at this moment included. */

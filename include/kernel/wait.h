@@ -43,8 +43,28 @@ static inline bool waitq_active(struct waitq *q)
 bool signal_pending(void);		/* any deliverable signal */
 bool fatal_signal_pending(void);	/* SIGKILL */
 
+/* Around a sleep for I/O. Nests: hand the answer of begin to end. */
+static inline bool io_wait_begin(void)
+{
+	bool was = current->in_iowait;
+
+	current->in_iowait = true;
+	return was;
+}
+
+static inline void io_wait_end(bool was)
+{
+	current->in_iowait = was;
+}
+
 /* Sleep until cond; cond may be evaluated many times. */
 #define wait_event(q, cond) ((void)wait_event_common(q, cond, TASK_UNINTERRUPTIBLE, KTIME_MAX))
+/* The same for what a disk or the host's file server does: an idle CPU's time meanwhile is iowait. */
+#define wait_event_io(q, cond) do {							\
+	bool wei_was = io_wait_begin();							\
+	wait_event(q, cond);								\
+	io_wait_end(wei_was);								\
+} while (0)
 /* 0, or -EINTR when a signal came first (use -ERESTARTSYS semantics in the caller). */
 #define wait_event_interruptible(q, cond) ({						\
 	ktime_t we_left = wait_event_common(q, cond, TASK_INTERRUPTIBLE, KTIME_MAX);	\

@@ -54,7 +54,7 @@ static void clear_and_wake(struct page *p, enum page_flag f)
 void page_lock_slow(struct page *p)
 {
 	might_sleep();
-	wait_event(queue_of(p), got_lock(p));
+	wait_event_io(queue_of(p), got_lock(p));
 }
 
 void page_unlock(struct page *p)
@@ -65,7 +65,7 @@ void page_unlock(struct page *p)
 void page_wait_writeback(struct page *p)
 {
 	if (page_test(p, PG_WRITEBACK))
-		wait_event(queue_of(p), flag_gone(p, PG_WRITEBACK));
+		wait_event_io(queue_of(p), flag_gone(p, PG_WRITEBACK));
 }
 
 void page_end_writeback(struct page *p)
