@@ -437,6 +437,18 @@ static void put_on_list(struct block_device *b, bool on)
 	mutex_unlock(&list_mutex);
 }
 
+unsigned long block_cached_pages(void)
+{
+	unsigned long n = 0;
+	struct block_device *b;
+
+	spin_lock(&devices_lock);
+	list_for_each(b, &devices, link)
+		n += READ_ONCE(b->inode->data.nr_pages);
+	spin_unlock(&devices_lock);
+	return n;
+}
+
 /* What is dirty goes to the device, then every page; nobody has it open, so no more come. */
 static void drop_inode(struct block_device *b)
 {

@@ -5,6 +5,7 @@
  */
 #include <abi/capability.h>
 #include <abi/errno.h>
+#include <drivers/block.h>
 #include <fs/fs.h>
 #include <fs/procfs.h>
 #include <kernel/cpu.h>
@@ -19,6 +20,7 @@
 #include <lib/string.h>
 #include <mm/page_alloc.h>
 #include <mm/slab.h>
+#include <mm/swap.h>
 #include <proc/process.h>
 
 #include "sys_misc.h"
@@ -121,7 +123,7 @@ struct sysinfo_k {
 SYSCALL(sysinfo, struct sysinfo_k __user *out)
 {
 	struct sysinfo_k s = { 0 };
-	unsigned long load[3];
+	unsigned long load[3], swap[2];
 
 	sched_loadavg(load);
 	s.uptime = ktime_get() / NSEC_PER_SEC;
@@ -130,6 +132,10 @@ SYSCALL(sysinfo, struct sysinfo_k __user *out)
 	s.totalram = nr_total_pages();
 	s.freeram = nr_free_pages();
 	s.sharedram = vm_stat_read(NR_SHMEM);
+	s.bufferram = block_cached_pages();
+	swap_totals(&swap[0], &swap[1]);
+	s.totalswap = swap[0];
+	s.freeswap = swap[1];
 	s.procs = (u16)nr_threads_total;
 	s.mem_unit = PAGE_SIZE;
 	return put_user_struct(out, &s);

@@ -9,6 +9,7 @@
  *             The last four and AnonSwapCached are ours. Frames that boot took for good are in no line, as on Linux.
  */
 #include <abi/errno.h>
+#include <drivers/block.h>
 #include <fs/procfs.h>
 #include <kernel/boot_info.h>
 #include <kernel/main.h>
@@ -114,13 +115,13 @@ static unsigned long kernel_other(void)
 
 static int meminfo_show(struct text *out, void *arg)
 {
-	unsigned long swap_total = 0, swap_free = 0, direct = nr_ram_pages();
+	unsigned long swap_total = 0, swap_free = 0, direct = nr_ram_pages(), buffers = min(block_cached_pages(), stat_of(NR_FILE_PAGES));
 
 	if (swap_totals)
 		swap_totals(&swap_total, &swap_free);
 	const struct mem_line head[] = {
 		{ "MemTotal", nr_total_pages() }, { "MemFree", nr_free_pages() }, { "MemAvailable", available() },
-		{ "Buffers", 0 }, { "Cached", stat_of(NR_FILE_PAGES) }, { "SwapCached", stat_of(NR_SWAPCACHE) },
+		{ "Buffers", buffers }, { "Cached", stat_of(NR_FILE_PAGES) - buffers }, { "SwapCached", stat_of(NR_SWAPCACHE) },
 	};
 	const struct mem_line swap[] = { { "SwapTotal", swap_total }, { "SwapFree", swap_free }, { "Zswap", (unsigned long)zswap_pool_pages() },
 				    { "Zswapped", (unsigned long)atomic_read(&zswap.stored) } };

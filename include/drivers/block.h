@@ -68,6 +68,7 @@ void block_unregister(struct block_device *b);
 struct block_device *block_find(u32 rdev);	/* NULL: none. Of somebody who holds the device open, claimed, or got it: */
 struct block_device *block_get(const struct inode *i);	/* of a device node; it stays until block_put(). NULL: none */
 void block_put(struct block_device *b);
+unsigned long block_cached_pages(void);		/* of all devices' own contents: what meminfo calls Buffers */
 struct block_device *block_of_inode(const struct inode *i);	/* of an opened device's inode; NULL when it is none */
 /* Exclusive use. 0 or -EBUSY. */
 int block_claim(struct block_device *b, void *holder) must_check;

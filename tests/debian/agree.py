@@ -65,7 +65,7 @@ def books_agree():
         return False
     boot = before['page_tables'] * 4 - m['PageTables']       # of the kernel, made before there was an allocator
     return (m['MemFree'] == after['free'] * 4 and m['Slab'] == after['slab'] * 4 and boot in range(0, 200) and
-            m['Cached'] == (after['page_cache'] + after['shmem']) * 4 and m['DeviceBuffers'] == after['device'] * 4 and
+            m['Buffers'] + m['Cached'] == (after['page_cache'] + after['shmem']) * 4 and m['DeviceBuffers'] == after['device'] * 4 and
             m['VmallocUsed'] == (after['vmalloc'] + after['kernel_stacks']) * 4 and m['KernelStack'] == after['kernel_stacks'] * 4 and
             m['AnonPages'] + m['SwapCached'] - m['AnonSwapCached'] == (after['anon'] + after['swap_cache']) * 4 and
             m['Zswap'] == after['zswap'] * 4 and m['Modules'] == after['modules'] * 4)
@@ -89,7 +89,7 @@ def machine():
     m, v = keyed('/proc/meminfo'), keyed('/proc/vmstat')
     z = text('/proc/zoneinfo')
     same('managed pages', sum(int(x) for x in re.findall(r'managed\s+(\d+)', z)) * 4, m['MemTotal'])
-    same('nr_file_pages', v['nr_file_pages'] * 4, m['Cached'] + m['SwapCached'], 512)
+    same('nr_file_pages', v['nr_file_pages'] * 4, m['Buffers'] + m['Cached'] + m['SwapCached'], 512)
     same('audit', text('/proc/ledger/audit').strip().splitlines()[-1], 'audit: ok')
 
 

@@ -1,5 +1,6 @@
 /* mm_swap.c - pages in swap: MADV_PAGEOUT, MADV_COLD, mincore, pagemap, mlock; fork, mremap, mprotect, munmap of them. A machine of its own. */
 #include "cg.h"
+#include <sys/sysinfo.h>
 
 #define N 64
 #define SWAPPED	(1UL << 62)
@@ -76,6 +77,20 @@ TEST(pageout_pagemap_mincore)
 	EXPECT_EQ(count(p, N, PRESENT), N);
 	EXPECT_EQ(count(p, N, SWAPPED), 0);
 	EXPECT_EQ(resident(p, N), N);
+	munmap(p, N * PG);
+}
+
+TEST(sysinfo_counts_it)
+{
+	struct sysinfo s;
+	char *p;
+
+	NEED_SWAP(64);
+	p = pattern(N);
+	out(p, N);
+	EXPECT_OK(sysinfo(&s));
+	EXPECT_EQ(s.totalswap * s.mem_unit / 1024, t_proc("/proc/meminfo", "SwapTotal"));
+	CHECK(s.totalswap >= s.freeswap + N && s.freeswap > 0);
 	munmap(p, N * PG);
 }
 
