@@ -192,7 +192,8 @@ int ext2_add_link(struct inode *dir, const struct qstr *name, u32 ino, u32 mode)
 	return err;
 }
 
-int ext2_remove_link(struct inode *dir, const struct qstr *name)
+/* The entry of that name means inode ino from now on; 0: it goes. */
+static int change_entry(struct inode *dir, const struct qstr *name, u32 ino, u8 type)
 {
 	struct ext2_sb *s = ext2_sb(dir->sb);
 	struct cursor k;
@@ -201,10 +202,12 @@ int ext2_remove_link(struct inode *dir, const struct qstr *name)
 	mutex_lock(&s->lock);
 	err = find(dir, name, &k);
 	if (!err) {
-		if (k.prev)
+		if (!ino && k.prev) {
 			k.prev->rec_len += k.d->rec_len;
-		else
-			k.d->inode = 0;
+		} else {
+			k.d->inode = ino;
+			k.d->type = type;
+		}
 		ext2_chunk_dirty(s, k.c);
 		err = dir_changed(dir);
 	}
@@ -213,23 +216,14 @@ int ext2_remove_link(struct inode *dir, const struct qstr *name)
 	return err;
 }
 
+int ext2_remove_link(struct inode *dir, const struct qstr *name)
+{
+	return change_entry(dir, name, 0, 0);
+}
+
 int ext2_set_link(struct inode *dir, const struct qstr *name, u32 ino, u32 mode)
 {
-	struct ext2_sb *s = ext2_sb(dir->sb);
-	struct cursor k;
-	int err;
-
-	mutex_lock(&s->lock);
-	err = find(dir, name, &k);
-	if (!err) {
-		k.d->inode = ino;
-		k.d->type = type_of_mode(s, mode);
-		ext2_chunk_dirty(s, k.c);
-		err = dir_changed(dir);
-	}
-	cursor_end(s, &k);
-	mutex_unlock(&s->lock);
-	return err;
+	return change_entry(dir, name, ino, type_of_mode(ext2_sb(dir->sb), mode));
 }
 
 int ext2_make_empty(struct inode *dir, u32 parent)
