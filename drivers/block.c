@@ -4,6 +4,7 @@
  * SHAPE       each device has an inode of its own (file-system type "bdev", mounted nowhere) whose mapping holds its pages;
  *             every open file of a device node is turned to that inode, so all see one cache.
  * LIFE        registered at boot, or by a module, which takes it away when it goes; until then open files and claims hold the module.
+ * NUMBERS     block_submit() puts its own done() before the caller's, so drivers have nothing to count.
  * LOCKS       devices_lock (LOCK_FS) guards the list and holders; changes of the list take list_mutex too, so who holds that may walk
  *             it and sleep.
  */
@@ -14,6 +15,7 @@
 #include <kernel/main.h>
 #include <kernel/module.h>
 #include <kernel/panic.h>
+#include <kernel/time.h>
 #include <kernel/wait.h>
 #include <lib/printf.h>
 #include <lib/string.h>
@@ -97,10 +99,61 @@ void block_release(struct block_device *b, void *holder)
 
 /* ---- transfers ---- */
 
+/* ---- what is counted ---- */
+
+/* The number in flight changes. Returns now. Lock held. */
+static ktime_t flight(struct block_stats *s, int change)
+{
+	ktime_t now = ktime_get();
+
+	if (s->in_flight) {
+		s->busy_ns += (u64)(now - s->since);
+		s->weighted_ns += (u64)(now - s->since) * s->in_flight;
+	}
+	s->since = now;
+	s->in_flight += (unsigned)change;
+	return now;
+}
+
+static ktime_t op_begin(struct block_device *b)
+{
+	ktime_t now;
+
+	spin_lock(&b->stats.lock);
+	now = flight(&b->stats, 1);
+	spin_unlock(&b->stats.lock);
+	return now;
+}
+
+static void op_end(struct block_device *b, enum block_op op, u64 sectors, ktime_t start, bool counts)
+{
+	struct block_stats *s = &b->stats;
+	ktime_t now;
+
+	spin_lock(&s->lock);
+	now = flight(s, -1);
+	if (counts) {
+		s->nr[op]++;
+		s->sectors[op] += sectors;
+		s->ns[op] += (u64)(now - start);
+	}
+	spin_unlock(&s->lock);
+}
+
+static void io_done(struct block_io *io)
+{
+	op_end(io->bdev, io->write ? BLOCK_WRITE : BLOCK_READ, DIV_ROUND_UP(io->bytes, SECTOR_SIZE), io->start, true);
+	io->done = io->then;
+	io->done(io);
+}
+
+/* ---- transfers ---- */
+
 int block_submit(struct block_io *io)
 {
 	struct block_device *b = io->bdev;
 	u64 sectors;
+	int err;
 
 	assert(io->nr && io->nr <= BLOCK_MAX_PAGES);
 	if (!io->bytes)
@@ -108,10 +161,16 @@ int block_submit(struct block_io *io)
 	sectors = DIV_ROUND_UP(io->bytes, SECTOR_SIZE);
 	if (io->sector > b->sectors || sectors > b->sectors - io->sector || (io->write && b->read_only))
 		return -EIO;
-	b->nr_ios[io->write]++;
-	b->nr_sectors[io->write] += sectors;
 	vm_event_add(io->write ? PGPGOUT : PGPGIN, DIV_ROUND_UP(sectors, 2));		/* KiB */
-	return b->ops->submit(b, io);
+	io->then = io->done;
+	io->done = io_done;
+	io->start = op_begin(b);
+	err = b->ops->submit(b, io);
+	if (err) {
+		op_end(b, BLOCK_READ, 0, 0, false);
+		io->done = io->then;
+	}
+	return err;
 }
 
 struct sync_io {
@@ -167,16 +226,30 @@ int block_rw_bytes(struct block_device *b, bool write, u64 sector, struct page *
 
 int block_flush(struct block_device *b)
 {
-	return b->ops->flush ? b->ops->flush(b) : 0;
+	ktime_t start;
+	int err;
+
+	if (!b->ops->flush)
+		return 0;
+	start = op_begin(b);
+	err = b->ops->flush(b);
+	op_end(b, BLOCK_FLUSH, 0, start, true);
+	return err;
 }
 
 int block_discard(struct block_device *b, u64 sector, u64 nr)
 {
+	ktime_t start;
+	int err;
+
 	if (!b->ops->discard)
 		return -EOPNOTSUPP;
 	if (sector > b->sectors || nr > b->sectors - sector || b->read_only)
 		return -EIO;
-	return b->ops->discard(b, sector, nr);
+	start = op_begin(b);
+	err = b->ops->discard(b, sector, nr);
+	op_end(b, BLOCK_DISCARD, nr, start, !err);
+	return err;
 }
 
 /* ---- the page cache of a device ---- */
@@ -475,6 +548,8 @@ int block_register(struct block_device *b)
 
 	if (err)
 		return err;
+	memset(&b->stats, 0, sizeof(b->stats));
+	spin_lock_init(&b->stats.lock, "disk's numbers", LOCK_LEAF);
 	put_on_list(b, true);
 	err = register_sysfs(b);
 	if (!err)
@@ -511,15 +586,36 @@ static int partitions_show(struct text *out, void *arg)
 	return 0;
 }
 
+static unsigned long long ms(u64 ns)
+{
+	return ns / (NSEC_PER_SEC / 1000);
+}
+
+/* Requests are never merged here. */
+static void diskstats_line(struct text *out, struct block_device *b)
+{
+	struct block_stats s;
+
+	spin_lock(&b->stats.lock);
+	(void)flight(&b->stats, 0);
+	s = b->stats;
+	spin_unlock(&b->stats.lock);
+	text_printf(out, "%4u %7u %s", MAJOR(b->rdev), MINOR(b->rdev), b->name);
+	for (enum block_op op = BLOCK_READ; op <= BLOCK_DISCARD; op++) {
+		text_printf(out, " %llu 0 %llu %llu", (unsigned long long)s.nr[op], (unsigned long long)s.sectors[op], ms(s.ns[op]));
+		if (op == BLOCK_WRITE)
+			text_printf(out, " %u %llu %llu", s.in_flight, ms(s.busy_ns), ms(s.weighted_ns));
+	}
+	text_printf(out, " %llu %llu\n", (unsigned long long)s.nr[BLOCK_FLUSH], ms(s.ns[BLOCK_FLUSH]));
+}
+
 static int diskstats_show(struct text *out, void *arg)
 {
 	struct block_device *b;
 
 	mutex_lock(&list_mutex);
 	list_for_each(b, &devices, link)
-		text_printf(out, "%4u %7u %s %llu 0 %llu 0 %llu 0 %llu 0 0 0 0 0 0 0 0 0 0\n", MAJOR(b->rdev), MINOR(b->rdev), b->name,
-			    (unsigned long long)b->nr_ios[0], (unsigned long long)b->nr_sectors[0],
-			    (unsigned long long)b->nr_ios[1], (unsigned long long)b->nr_sectors[1]);
+		diskstats_line(out, b);
 	mutex_unlock(&list_mutex);
 	return 0;
 }

@@ -30,6 +30,19 @@ struct block_io {
 	void		(*done)(struct block_io *io);
 	void		*priv;
 	int		err;		/* for done(): 0, -EIO */
+	/* ---- drivers/block.c ---- */
+	ktime_t		start;
+	void		(*then)(struct block_io *io);	/* the caller's done() */
+};
+
+/* What /proc/diskstats tells of a device. */
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_DISCARD, BLOCK_FLUSH, NR_BLOCK_OPS };
+struct block_stats {
+	spinlock_t	lock;		/* LOCK_LEAF */
+	u64		nr[NR_BLOCK_OPS], sectors[NR_BLOCK_OPS], ns[NR_BLOCK_OPS];	/* of those that ended */
+	unsigned	in_flight;
+	ktime_t		since;		/* when in_flight was last another */
+	u64		busy_ns, weighted_ns;	/* with one in flight at least; times how many */
 };
 
 struct block_ops {
@@ -53,7 +66,7 @@ struct block_device {
 	/* ---- drivers/block.c ---- */
 	struct inode		*inode;		/* its page cache */
 	void			*holder;	/* who claimed it: a mount, swap */
-	u64			nr_ios[2], nr_sectors[2];	/* read, written */
+	struct block_stats	stats;
 	struct list		link;
 	char			sysfs_path[2][40];
 	struct proc_file	sysfs_file[2];
