@@ -992,51 +992,44 @@ static void *resize(void *p, size_t n, uint64_t sp, uint64_t bp)
 	return q;
 }
 
-EXPORT void *realloc(void *p, size_t n)
+/* realloc() and reallocarray(): only their way to the size differs. */
+static inline __attribute__((always_inline)) void *change_size(void *p, size_t n, bool lost, uint64_t sp, uint64_t bp)
 {
-	bool lost_ = !on();
+	bool locked;
 
-	if (NEVER(lost_ || n > PTRDIFF_MAX - 8))
+	if (NEVER(lost || n > PTRDIFF_MAX - 8))
 		return __libc_realloc(p, n);
+	if (p && n)
+		return resize(p, n, sp, bp);
 	if (!p) {
 		p = __libc_malloc(n + 8);
-		BOOK(p, n);
+		if (!p)
+			return NULL;
+		locked = lock();
+		came(p, n, sp, bp);
+		unlock(locked);
 		return p;
 	}
-	if (!n) {
-		bool locked = lock();
+	locked = lock();
+	went(p);
+	unlock(locked);
+	return __libc_realloc(p, 0);
+}
 
-		went(p);
-		unlock(locked);
-		return __libc_realloc(p, 0);
-	}
-	return resize(p, n, CALLER_SP, CALLER_BP);
+EXPORT void *realloc(void *p, size_t n)
+{
+	return change_size(p, n, !on(), CALLER_SP, CALLER_BP);
 }
 
 EXPORT void *reallocarray(void *p, size_t a, size_t b)
 {
-	bool lost_ = !on();
 	size_t n;
 
 	if (__builtin_mul_overflow(a, b, &n)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (NEVER(lost_ || n > PTRDIFF_MAX - 8))
-		return __libc_realloc(p, n);
-	if (!p) {
-		p = __libc_malloc(n + 8);
-		BOOK(p, n);
-		return p;
-	}
-	if (!n) {
-		bool locked = lock();
-
-		went(p);
-		unlock(locked);
-		return __libc_realloc(p, 0);
-	}
-	return resize(p, n, CALLER_SP, CALLER_BP);
+	return change_size(p, n, !on(), CALLER_SP, CALLER_BP);
 }
 
 EXPORT void *memalign(size_t align, size_t n)
