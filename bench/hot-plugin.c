@@ -11,7 +11,7 @@
 #include "../tools/qemu-plugin.h"
 
 #define BLOCKS (1 << 18)
-#define SHOWN 400
+#define SHOWN 6000
 
 static struct block {
 	uint64_t addr, times, insns;
@@ -43,21 +43,24 @@ static int by_weight(const void *a, const void *b)
 
 static void on_end(qemu_plugin_id_t id, void *data)
 {
-	FILE *f = fopen(out_name, "w");
+	char fresh[4096];
+	FILE *f;
 
+	snprintf(fresh, sizeof(fresh), "%s.new", out_name);
+	f = fopen(fresh, "w");
 	memcpy(sorted, blocks, sizeof(blocks));
 	qsort(sorted, BLOCKS, sizeof(sorted[0]), by_weight);
 	for (int i = 0; f && i < SHOWN && sorted[i].times; i++)
 		fprintf(f, "%lx %lu %lu\n", sorted[i].addr, sorted[i].times * sorted[i].insns, sorted[i].times);
-	if (f)
-		fclose(f);
+	if (f && !fclose(f))
+		rename(fresh, out_name);
 }
 
-/* quire ends QEMU with SIGKILL: the last look is a second old then. */
+/* quire ends QEMU with SIGKILL: the last look is a fifth of a second old then, and whole. */
 static void *look_often(void *arg)
 {
 	for (;;) {
-		sleep(1);
+		usleep(200000);
 		on_end(0, NULL);
 	}
 	return NULL;
