@@ -146,8 +146,9 @@ static unsigned int user_frames(struct stacks *s, const struct ls_stack *r, cons
 /* The allocator's own functions say nothing. */
 static bool is_plumbing(const char *function)
 {
-	static const char *const names[] = {"stream_capture", "kernel_frames", "ledger_stream_alloc", "note_alloc", "alloc_slow",
-					    "page_alloc_at", "page_alloc_bulk_at", "alloc_block", "alloc_untraced"};
+	static const char *const names[] = {"capture_new_place", "capture_syscall", "capture_kernel", "hash_kernel", "kernel_frames",
+					    "ledger_stream_alloc", "ledger_stream_alloc_one", "note_alloc", "alloc_slow", "alloc_told", "page_alloc_at", "page_alloc_at_hand",
+					    "page_alloc_bulk_at", "alloc_block", "alloc_untraced"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(function, names[i]))

@@ -36,7 +36,8 @@ enum { STREAM_ON = 1, STREAM_PAGES = 2 };
 extern u8 ledger_streaming;				/* bits above */
 
 void ledger_stream_alloc(struct page *p, unsigned order);
-void ledger_stream_free(struct page *p, unsigned order);
+struct page *ledger_stream_alloc_one(struct page *p);	/* p, for a tail call */
+void ledger_stream_free(struct page **pages, unsigned nr, unsigned order);
 void ledger_stream_move(struct page *p, unsigned order, unsigned account);
 void ledger_stream_map(struct vma *v);			/* it was inserted; mmap_lock held for writing */
 void ledger_stream_unmap(struct mm *mm, vaddr_t start, vaddr_t end);

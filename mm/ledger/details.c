@@ -210,9 +210,12 @@ static void sum_slab(struct slab_cache *c, struct page *s, void *arg)
 {
 	struct slab_of *of = arg;
 
+	const u32 *tags = slab_tag(c, page_address(s));	/* one after the other */
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < c->objects; i++)
-		if ((*slab_tag(c, slab_object(c, s, i)) & 0xffff) == of->owner)
-			of->bytes += c->object_size;
+		n += slab_tag_owner(c->tags_at ? tags[i] : *slab_tag(c, slab_object(c, s, i))) == of->owner;
+	of->bytes += (u64)n * c->object_size;
 }
 
 static u64 slab_bytes(owner_t o)

@@ -110,6 +110,8 @@ static void drop_dead_owners(void)
 
 void holders_top(struct snapshot *s)
 {
+	struct ls_holder *held;
+
 	if (unlikely(look(&owners, ledger_books.used) != owners.others))
 		list_owners();
 	if (unlikely(look(&sites, ledger_books.used << PAGE_SHIFT) != sites.others))
@@ -122,8 +124,9 @@ void holders_top(struct snapshot *s)
 		s->owners[i] = (struct ls_owner){ .kind = o != 0, .pid = n->id, .frames = *owners.at[i] };
 		__builtin_memcpy(s->owners[i].name, n->name, sizeof(s->owners[i].name));
 	}
+	held = snapshot_sites(s);
 	for (unsigned i = 0; i < SNAPSHOT_TOP && i < sites.nr && *sites.at[i] >= PAGE_SIZE; i++, s->head.nr_sites++)
-		s->sites[i] = (struct ls_holder){ .site = container_of(sites.at[i], struct alloc_site, bytes)->id,
+		held[i] = (struct ls_holder){ .site = container_of(sites.at[i], struct alloc_site, bytes)->id,
 						  .frames = *sites.at[i] >> PAGE_SHIFT };
 }
 

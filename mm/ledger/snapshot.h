@@ -11,11 +11,21 @@
 struct snapshot {
 	struct ls_snapshot	head;
 	u32			frames[ALIGN_UP(NR_ACCOUNTS, 2)];
-	struct ls_owner		owners[SNAPSHOT_TOP];
-	struct ls_holder	sites[SNAPSHOT_TOP];
+	struct ls_owner		owners[SNAPSHOT_TOP];	/* the sites stand right behind those that are used */
+	struct ls_holder	room_for_sites[SNAPSHOT_TOP];
 };
 
-void stream_snapshot(const struct snapshot *s, enum ls_reason reason);	/* stream.c; the books' lock is held */
+static inline struct ls_holder *snapshot_sites(const struct snapshot *s)
+{
+	return (struct ls_holder *)(s->owners + s->head.nr_owners);
+}
+
+static inline size_t snapshot_size(const struct snapshot *s)
+{
+	return (size_t)((const char *)(snapshot_sites(s) + s->head.nr_sites) - (const char *)s);
+}
+
+void stream_snapshot(struct snapshot *s, enum ls_reason reason);	/* stream.c; the books' lock is held */
 void ledger_snapshot_last(void);	/* timeline.c: the machine's peak and the state now, to the stream */
 
 #endif

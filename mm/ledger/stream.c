@@ -3,11 +3,11 @@
  *
  * WHY         what a run's report needs is too much to keep in the guest (each page's coming and going, whole stacks), and
  *             `quire top` wants it while the machine runs.
- * SHAPE       writer -> current chunk -> full -> sink (a virtio port) -> host; chunks go round. Pages gather in a small
- *             batch first, so that a page costs 16 bytes and no record head.
+ * SHAPE       writer -> current chunk -> full -> sink (a virtio port) -> host; chunks go round. Page events gather in one
+ *             open record, in the chunk itself, so that a page costs two stores: its length is filled in when it is closed.
  * NO LOSS     when every chunk is on its way, the writer waits for the host, spinning: it may be anywhere, deep inside the
  *             allocator, with locks held. So a host that does not read stops the guest, and nothing is dropped.
- * ORDER       one lock, so records stand in the order of the events; a batch of pages is written before anything else is.
+ * ORDER       one lock, so records stand in the order of the events; the record of pages is closed before anything else is written.
  * LOCKS       stream_lock (LOCK_TRACE): inside anything. The sink takes none.
  * READ NEXT   include/abi/ledger_stream.h, docs/ledger-stream.md, stacks.c, cli/stream.c
  */
@@ -30,12 +30,12 @@
 #define CHUNK_ORDER	3
 #define CHUNK_SIZE	(PAGE_SIZE << CHUNK_ORDER)
 #define NR_CHUNKS	8
-#define BATCH		128
+#define MOST_EVENTS	128		/* in one record */
 #define FLUSH_NS	(200 * 1000000LL)	/* a snapshot does not wait longer than this for its chunk to fill */
 
 u8 ledger_streaming;
 
-static spinlock_t stream_lock = SPINLOCK_INIT("ledger stream", LOCK_TRACE);
+spinlock_t stream_lock = SPINLOCK_INIT("ledger stream", LOCK_TRACE);
 static struct ledger_sink *sink;
 static struct {
 	void	*mem;
@@ -46,9 +46,9 @@ static u32 fill;			/* bytes in it */
 static u64 nr_records;
 static ktime_t last_submit;
 static u8 site_told[65536 / 8];
-static struct ls_page batch[BATCH];
-static unsigned nr_batch;
-static ktime_t batch_time;
+struct stream_events stream_events;
+static struct ls_record *pages_head;	/* of the open record of page events */
+static ktime_t pages_time;
 
 /* ---- bytes: stream_lock held ------------------------------------------------------------------------------------ */
 
@@ -66,6 +66,7 @@ static void host_is_gone(void)
 {
 	ledger_streaming = 0;
 	fill = 0;
+	stream_events.next = NULL;
 }
 
 /* The current chunk goes, and the next one is ours when this returns. */
@@ -126,22 +127,41 @@ static void put_record(enum ls_type type, const struct iovec_part *parts, unsign
 	nr_records++;
 }
 
-static void batch_send(void)
+static void close_pages(void)
 {
-	struct ls_pages head = { .time_ns = batch_time };
-	struct iovec_part parts[] = { { &head, sizeof(head) }, { batch, nr_batch * sizeof(batch[0]) } };
-
-	if (!nr_batch)
+	if (!stream_events.next)
 		return;
-	nr_batch = 0;
-	put_record(LS_PAGES, parts, 2);
+	pages_head->len = (u32)((char *)stream_events.next - (char *)(pages_head + 1));
+	fill += sizeof(*pages_head) + pages_head->len;
+	stream_events.next = NULL;
+	nr_records++;
+	if (fill == CHUNK_SIZE)
+		chunk_send();
+}
+
+static u32 pages_room(void)
+{
+	return (u32)((char *)chunks[current_chunk].mem + CHUNK_SIZE - (char *)stream_events.next);
+}
+
+static void open_pages(ktime_t now)
+{
+	struct ls_pages *p;
+
+	if (CHUNK_SIZE - fill < sizeof(*pages_head) + sizeof(*p) + STREAM_LOOK_BYTES)
+		chunk_send();
+	pages_head = (void *)((char *)chunks[current_chunk].mem + fill);
+	*pages_head = (struct ls_record){ .type = LS_PAGES, .cpu = cpu_id() };
+	p = (struct ls_pages *)(pages_head + 1);
+	p->time_ns = pages_time = now;
+	stream_events.next = (u64 *)(p + 1);
 }
 
 void stream_record(enum ls_type type, const struct iovec_part *parts, unsigned nr)
 {
 	spin_lock(&stream_lock);
 	if (ledger_streaming) {
-		batch_send();
+		close_pages();
 		put_record(type, parts, nr);
 	}
 	spin_unlock(&stream_lock);
@@ -149,35 +169,48 @@ void stream_record(enum ls_type type, const struct iovec_part *parts, unsigned n
 
 /* ---- pages ------------------------------------------------------------------------------------------------------ */
 
-static void note(struct page *p, enum ls_page_op op, unsigned order, unsigned account, u32 stack)
+static inline unsigned nr_events(void)
 {
-	static ktime_t now;		/* every eighth event looks at the clock */
+	return (unsigned)((char *)stream_events.next - (char *)(pages_head + 1) - sizeof(struct ls_pages)) / sizeof(struct ls_page);
+}
+
+void stream_look(void)
+{
+	struct stream_events *e = &stream_events;
+	ktime_t now = ktime_get();
+
+	if (e->next && (nr_events() >= MOST_EVENTS || now - pages_time > 1000000000 || pages_room() < STREAM_LOOK_BYTES))
+		close_pages();
+	if (!e->next)
+		open_pages(now);
+	e->stamp = now > pages_time ? (u64)(now - pages_time) << 32 : 0;
+}
+
+void ledger_stream_free(struct page **pages, unsigned nr, unsigned order)
+{
+	struct stream_events *e = &stream_events;
 
 	spin_lock(&stream_lock);
-	if (nr_batch % 8 == 0)
-		now = ktime_get();
-	if (nr_batch == BATCH || (nr_batch && now - batch_time > 1000000000))
-		batch_send();
-	if (!nr_batch)
-		batch_time = now;
-	batch[nr_batch++] = (struct ls_page){ .pfn = (u32)page_to_pfn(p), .op = op, .order = (u8)order, .account = (u8)account,
-					      .stack = stack, .time = now > batch_time ? (u32)(now - batch_time) : 0 };
+	while (nr) {
+		unsigned n;
+
+		if (!((uintptr_t)e->next & STREAM_LOOK_MASK))
+			stream_look();
+		n = min(nr, (unsigned)(STREAM_LOOK_BYTES - ((uintptr_t)e->next & STREAM_LOOK_MASK)) / 16);
+		nr -= n;
+		for (u64 *at = e->next, *end = e->next += 2 * n; at < end; at += 2, pages++)
+			stream_event_at(at, *pages, LS_FREE, order, (*pages)->account, e->stamp);
+	}
 	spin_unlock(&stream_lock);
-}
-
-void ledger_stream_alloc(struct page *p, unsigned order)
-{
-	note(p, LS_ALLOC, order, p->account, stream_capture(p->site));
-}
-
-void ledger_stream_free(struct page *p, unsigned order)
-{
-	note(p, LS_FREE, order, p->account, 0);
 }
 
 void ledger_stream_move(struct page *p, unsigned order, unsigned account)
 {
-	note(p, account == ACCT_FREE ? LS_FREE : LS_MOVE, order, account == ACCT_FREE ? p->account : account, 0);
+	bool free = account == ACCT_FREE;
+
+	spin_lock(&stream_lock);
+	stream_event(p, free ? LS_FREE : LS_MOVE, order, free ? p->account : account, 0);
+	spin_unlock(&stream_lock);
 }
 
 /* ---- snapshots -------------------------------------------------------------------------------------------------- */
@@ -209,24 +242,24 @@ static void tell_accounts(void)
 	}
 }
 
-static void put_snapshot(const struct snapshot *s, enum ls_reason reason)
+static void put_snapshot(struct snapshot *s, enum ls_reason reason)
 {
-	struct ls_snapshot head = s->head;
+	const struct ls_holder *sites = snapshot_sites(s);
+	struct iovec_part part = { s, snapshot_size(s) };
 
-	head.reason = reason;
-	for (unsigned i = 0; i < head.nr_sites; i++)
-		tell_site(s->sites[i].site);
-	put_record(LS_SNAPSHOT, (struct iovec_part[]){ { &head, sizeof(head) }, { s->frames, sizeof(s->frames) },
-			{ s->owners, head.nr_owners * sizeof(s->owners[0]) }, { s->sites, head.nr_sites * sizeof(s->sites[0]) } }, 4);
+	s->head.reason = reason;
+	for (unsigned i = 0; i < s->head.nr_sites; i++)
+		tell_site(sites[i].site);
+	put_record(LS_SNAPSHOT, &part, 1);
 }
 
 /* The books' lock is held: the state is one moment's, and snapshots stand in order. */
-void stream_snapshot(const struct snapshot *s, enum ls_reason reason)
+void stream_snapshot(struct snapshot *s, enum ls_reason reason)
 {
 	if (!ledger_streaming)
 		return;
 	spin_lock(&stream_lock);
-	batch_send();
+	close_pages();
 	put_snapshot(s, reason);
 	if ((ktime_t)s->head.time_ns - last_submit > FLUSH_NS)
 		chunk_send();
@@ -261,7 +294,8 @@ static void begin(unsigned flags)
 			       .used_frames = ledger_books.used, .time_ns = ktime_get(),
 			       .anchor = (u64)(uintptr_t)ledger_stream_start };
 
-	fill = nr_batch = 0;
+	fill = 0;
+	stream_events.next = NULL;
 	nr_records = 0;
 	memset(site_told, 0, sizeof(site_told));
 	put_bytes(&h, sizeof(h));
@@ -308,7 +342,7 @@ void ledger_stream_flush(void)
 {
 	spin_lock(&stream_lock);
 	if (ledger_streaming) {
-		batch_send();
+		close_pages();
 		chunk_send();
 	}
 	spin_unlock(&stream_lock);
@@ -332,7 +366,7 @@ void ledger_stream_stop(void)
 	trace_hook(false);
 	ledger_snapshot_last();
 	spin_lock(&stream_lock);
-	batch_send();
+	close_pages();
 	end.records = nr_records;
 	put_record(LS_END, &part, 1);
 	chunk_send();
@@ -350,7 +384,6 @@ void ledger_stream_attach(struct ledger_sink *s) { }
 int ledger_stream_start(unsigned flags) { return -EOPNOTSUPP; }
 void ledger_stream_flush(void) { }
 void ledger_stream_stop(void) { }
-void ledger_stream_alloc(struct page *p, unsigned order) { }
-void ledger_stream_free(struct page *p, unsigned order) { }
+void ledger_stream_free(struct page **pages, unsigned nr, unsigned order) { }
 void ledger_stream_move(struct page *p, unsigned order, unsigned account) { }
 #endif

@@ -233,10 +233,10 @@ static void print(struct text *out, const struct snapshot *s, const struct activ
 		text_putc(out, '\n');
 	}
 	for (unsigned i = 0; i < s->head.nr_sites; i++) {
-		const struct alloc_site *site = ledger_site(s->sites[i].site);
+		const struct alloc_site *site = ledger_site(snapshot_sites(s)[i].site);
 
 		text_printf(out, "s %s:%u %s", site->file, site->line, site->func);
-		put_number(out, s->sites[i].frames);
+		put_number(out, snapshot_sites(s)[i].frames);
 		text_putc(out, '\n');
 	}
 }

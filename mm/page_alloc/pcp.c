@@ -181,7 +181,7 @@ static always_inline void note_free(struct page *p, unsigned order)
 {
 	trace_mm_page_free(p, page_to_pfn(p), order);
 	if (unlikely(ledger_streaming & STREAM_PAGES))
-		ledger_stream_free(p, order);
+		ledger_stream_free(&p, 1, order);
 }
 
 static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
@@ -193,15 +193,24 @@ static noinline struct page *alloc_slow(gfp_t gfp, unsigned order, enum account 
 	return p;
 }
 
+/* A page from the stack, and the ledger's stream hears of it. */
+static noinline struct page *alloc_told(struct pcp *l, gfp_t gfp, enum account account, struct alloc_site *site)
+{
+	struct page *p = issue_one(l->pages[--l->count], gfp, account, site, true);
+
+	return likely(ledger_streaming & STREAM_PAGES) ? ledger_stream_alloc_one(p) : p;
+}
+
 struct page *page_alloc_at(gfp_t gfp, unsigned order, enum account account, struct alloc_site *site)
 {
 	struct pcp *l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
 	unsigned long n = l->count;
 
 	if (unlikely(!n) || unlikely(order) || unlikely(gfp & (GFP_DMA | GFP_DMA32)) ||
-	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || unlikely(trace_on[TRACE_MM_PAGE_ALLOC]) ||
-	    for_module(site))
+	    unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || for_module(site))
 		return alloc_slow(gfp, order, account, site);
+	if (unlikely(trace_on[TRACE_MM_PAGE_ALLOC]))
+		return trace_on[TRACE_MM_PAGE_ALLOC] == TRACE_STREAM ? alloc_told(l, gfp, account, site) : alloc_slow(gfp, order, account, site);
 	l->count = --n;
 	return issue_one(l->pages[n], gfp, account, site, true);
 }
@@ -211,9 +220,10 @@ struct page *page_alloc_at_hand(gfp_t gfp, enum account account, struct alloc_si
 	struct pcp *l = &this_cpu_ptr(pcp_set)->of[gfp_migratetype(gfp)];
 	unsigned long n = l->count;
 
-	if (unlikely(!n) || unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) ||
-	    unlikely(trace_on[TRACE_MM_PAGE_ALLOC]) || for_module(site))
+	if (unlikely(!n) || unlikely(atomic_read(&alloc_fail_countdown)) || unlikely(memcg_count) || for_module(site))
 		return NULL;
+	if (unlikely(trace_on[TRACE_MM_PAGE_ALLOC]))
+		return trace_on[TRACE_MM_PAGE_ALLOC] == TRACE_STREAM ? alloc_told(l, gfp, account, site) : NULL;
 	l->count = --n;
 	return issue_one(l->pages[n], gfp, account, site, true);
 }
@@ -410,8 +420,10 @@ void page_put_bulk(struct page **pages, unsigned nr)
 	ledger_lock();
 	ledger_sub_all(pages, n);
 	ledger_unlock();
+	if (unlikely(ledger_streaming & STREAM_PAGES))
+		ledger_stream_free(pages, n, 0);
 	for (unsigned i = 0; i < n; i++) {
-		note_free(pages[i], 0);
+		trace_mm_page_free(pages[i], page_to_pfn(pages[i]), 0);
 		put_on_stack(pages[i]);
 	}
 	vm_event_add(PGFREE, n);

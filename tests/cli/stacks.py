@@ -21,6 +21,50 @@ N static int spike(void) { char *p = fill(40 << 20); return munmap(p, 40 << 20);
 int main(void) { return keep()[-1] - 1 + spike(); } /* MAIN */
 '''
 
+WAYS = r'''
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#define N __attribute__((noinline))
+static char *at;
+N static void touch(char *p) { *p = 1; } /* TOUCH */
+N static void two(int i)
+{
+	if (i & 1) {
+		touch(at += 4096); /* ODD */
+		__asm__ volatile("nop # odd");
+	} else {
+		touch(at += 4096); /* EVEN */
+		__asm__ volatile("nop # even");
+	}
+}
+N static void sized(int n) { volatile char room[n]; room[0] = 1; touch(at += 4096); room[n - 1] = 0; } /* SIZED */
+N static void one(int i) { sized(i); __asm__ volatile("nop # one"); } /* ONE */
+N static void other(int i) { volatile char more[128]; more[5] = 1; sized(i); __asm__ volatile("nop # other"); } /* OTHER */
+N static void handler(int sig, siginfo_t *s, void *u) { touch(at += 4096); ((ucontext_t *)u)->uc_mcontext.gregs[REG_RIP] += 2; } /* HANDLER */
+N static void trap(int i)
+{
+	if (i & 2) /* not as two() went: that leaves its mark in unused stack */
+		__asm__ volatile("nop; ud2 # odd"); /* TRAP1 */
+	else
+		__asm__ volatile("nop; ud2 # even"); /* TRAP2 */
+}
+int main(void)
+{
+	struct sigaction a = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
+	at = mmap(0, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sigaction(SIGILL, &a, 0);
+	for (int i = 0; i < 200; i++) {
+		two(i);
+		one(256 + 16 * (i % 3));
+		other(256 + 16 * (i % 3) - 128 - 16);
+		trap(i);
+	}
+	return 0;
+}
+'''
+
 HEAP = r'''
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +148,19 @@ def test_stacks_pages():
     kernel = [x for x, v in p if x[0] == '[kernel memory]' and any('sys_' in f and '[kernel]' in f for f in x)]
     t.check(kernel, 'no kernel stacks', [x[-1] for x, v in p][:40])
     t.check(re.search(r';spike \(.*;fill \(\S+:\d+\) 41943040\n', folded), folded[-2000:])
+
+
+def test_stacks_ways():
+    """Many ways in turn to one instruction, at one depth: return addresses, frames of changing size, and signals tell them apart."""
+    with tempfile.TemporaryDirectory() as d:
+        program, base = compiled(d, WAYS), os.path.basename(d)
+        r = t.quire('-q', '-m', '256M', '--stacks', '--json', d + '/r.json', '--', program)
+        t.same((r.returncode, r.stderr), (0, b''), 'end')
+        j = json.load(open(d + '/r.json'))
+    p = [x for x in paths(j, tree_of(j, 'pages')) if x[0][0] == '[user memory]' and x[0][-1].startswith('touch (')]
+    for f, mark, pages in (('two', 'ODD', 100), ('two', 'EVEN', 100), ('one', 'ONE', 200), ('other', 'OTHER', 200), ('trap', 'TRAP1', 100), ('trap', 'TRAP2', 100)):
+        where = '%s (%s/known.c:%d)' % (f, base, line_of(WAYS, mark))
+        t.same(sum(v['allocs'] for x, v in p if where in x), pages, where + ' of\n' + '\n'.join('%d %s' % (v['allocs'], ' > '.join(x[3:])) for x, v in p))
 
 
 def test_stacks_stripped():

@@ -37,6 +37,19 @@ static inline size_t raw_copy_to_user_words(void __user *dst, const void *src, s
 {
 	return access_ok(dst, n) ? raw_copy_to_user(dst, src, n) : n;
 }
+#define USER_WORDS_AT_ONCE	4
+#define USER_WORDS_FACTOR	0x9e3779b97f4a7c15UL
+static inline int raw_user_words_sum(const u64 *at, const u64 *end, u64 *sum)
+{
+	u64 v;
+
+	for (; at < end; at++) {
+		if (raw_get_user(&v, (const void __user *)(unsigned long)*at, sizeof(v)))
+			return -EFAULT;
+		*sum = *sum * USER_WORDS_FACTOR + v;
+	}
+	return 0;
+}
 int raw_cmpxchg_user32(u32 __user *p, u32 expected, u32 new, u32 *old) must_check;
 
 #endif

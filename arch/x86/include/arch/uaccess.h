@@ -103,6 +103,29 @@ static always_inline size_t raw_copy_to_user_words(void __user *dst, const void 
 	return n;
 }
 
+/*
+ * For each word of user memory, *sum = *sum * USER_WORDS_FACTOR + word: as good as any hash, it changes with each of them and with their order. At least
+ * USER_WORDS_AT_ONCE of them, and a multiple; their addresses have passed access_ok(), or are the kernel's own. 0 or -EFAULT.
+ */
+#define USER_WORDS_AT_ONCE	4
+#define USER_WORDS_FACTOR	0x9e3779b97f4a7c15UL
+#define SUM_WORD(n)									\
+	"movq " #n "(%[at]), %[v]\n\timulq %[factor], %[sum]\n\t1: addq (%[v]), %[sum]\n\t" EX_TABLE(1b, 3f)
+
+static always_inline int raw_user_words_sum(const u64 *at, const u64 *end, u64 *sum)
+{
+	u64 s = *sum, v;
+
+	__asm__ volatile goto(STAC "2: " SUM_WORD(0) SUM_WORD(8) SUM_WORD(16) SUM_WORD(24)
+		"addq $32, %[at]\n\tcmpq %[end], %[at]\n\tjne 2b\n\t" CLAC
+		".pushsection .text.fixup, \"ax\"\n3: " CLAC "jmp %l[fault]\n\t.popsection\n\t"
+		: [at] "+r"(at), [v] "=&r"(v), [sum] "+r"(s) : [end] "r"(end), [factor] "r"(USER_WORDS_FACTOR) : "memory", "cc" : fault);
+	*sum = s;
+	return 0;
+fault:
+	return -EFAULT;
+}
+
 /* For futexes: *old becomes what was there; stored when it equalled `expected`. 0 or -EFAULT. */
 int raw_cmpxchg_user32(u32 __user *p, u32 expected, u32 new, u32 *old) must_check;
 
