@@ -13,10 +13,8 @@
 #include <fs/fs.h>
 #include <kernel/boot_info.h>
 #include <kernel/main.h>
-#include <kernel/percpu.h>
 #include <kernel/cpu.h>
 #include <kernel/printk.h>
-#include <lib/lz4.h>
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -57,7 +55,6 @@ struct zram {
 static struct zram *disks[MAX_DISKS];
 static unsigned nr_disks;
 static struct mutex setup = MUTEX_INIT(setup, "zram", LOCK_SLEEP_LEAF);
-static DEFINE_PER_CPU(u8 *, buffers);
 
 /* ---- pages ------------------------------------------------------------------------------------------------------ */
 
@@ -74,24 +71,15 @@ static void drop(struct zram *z, struct slot *s)
 	s->len = 0;
 }
 
-static bool same_words(const u64 *w)
-{
-	for (unsigned i = 1; i < PAGE_SIZE / sizeof(u64); i++)
-		if (w[i] != w[0])
-			return false;
-	return true;
-}
-
 /* Before the table is touched: the new contents. */
 static int store(struct zram *z, u64 at, const void *data)
 {
-	u8 *buf = this_cpu_read(buffers);
-	struct slot new = { .fill = *(const u64 *)data, .len = FILLED };
+	struct slot new = { .len = FILLED };
 	struct zhandle h;
 
-	if (!same_words(data)) {
-		const void *from = buf;
-		size_t n = lz4_compress(data, PAGE_SIZE, buf, WORST, buf + PAGE_SIZE);
+	if (!zpool_one_word(data, &new.fill)) {
+		const void *from;
+		size_t n = zpool_compress(data, WORST, &from);
 
 		if (!n) {
 			from = data;
@@ -123,15 +111,9 @@ static int load(struct zram *z, u64 at, void *data)
 	if (!s->len) {
 		memset(data, 0, PAGE_SIZE);
 	} else if (s->len == FILLED) {
-		for (unsigned i = 0; i < PAGE_SIZE / sizeof(u64); i++)
-			((u64 *)data)[i] = s->fill;
-	} else {
-		const void *from = zpool_read((struct zhandle){ s->span, s->place }, s->len, this_cpu_read(buffers));
-
-		if (s->len == PAGE_SIZE)
-			memcpy(data, from, PAGE_SIZE);
-		else if (lz4_decompress(from, s->len, data, PAGE_SIZE) != PAGE_SIZE)
-			err = -EIO;
+		zpool_fill(data, s->fill);
+	} else if (!zpool_expand((struct zhandle){ s->span, s->place }, s->len, data)) {
+		err = -EIO;
 	}
 	spin_unlock(&z->lock);
 	return err;
@@ -180,17 +162,6 @@ static const struct block_ops zram_ops = { .submit = zram_submit, .discard = zra
 
 /* ---- its files ---------------------------------------------------------------------------------------------------- */
 
-static int get_buffers(void)
-{
-	for_each_cpu(cpu) {
-		if (!per_cpu(buffers, cpu))
-			per_cpu(buffers, cpu) = kmalloc(PAGE_SIZE + LZ4_WORK, GFP_KERNEL | GFP_NOACCOUNT);
-		if (!per_cpu(buffers, cpu))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static void set_pages(struct zram *z, u64 pages)
 {
 	z->nr = pages;
@@ -208,7 +179,7 @@ static int set_size(struct zram *z, u64 bytes)
 		return -EINVAL;
 	if (z->table)
 		return -EBUSY;
-	t = get_buffers() ? NULL : kvmalloc(pages * sizeof(*t), GFP_KERNEL | GFP_ZERO | GFP_NOACCOUNT);
+	t = zpool_get_buffers() ? NULL : kvmalloc(pages * sizeof(*t), GFP_KERNEL | GFP_ZERO | GFP_NOACCOUNT);
 	if (!t)
 		return -ENOMEM;
 	z->table = t;

@@ -315,15 +315,12 @@ static int numa_stat_show(struct text *out, struct memcg *m)
 
 static int reclaim_write(struct memcg *m, char *text)
 {
-	unsigned long freed;
-	long pages, now;
+	long pages;
 	int err = parse_pages(text, &pages);
 
 	if (err)
 		return err;
-	now = READ_ONCE(m->pages);
-	freed = memcg_shrink(m, max(now - pages, 0L), GFP_KERNEL);
-	return freed >= (unsigned long)min(pages, now) ? 0 : -EAGAIN;
+	return memcg_reclaim(m, (unsigned long)pages, GFP_KERNEL) >= (unsigned long)pages ? 0 : -EAGAIN;
 }
 
 /* ---- memory.swap.*, memory.zswap.* ---- */

@@ -55,6 +55,7 @@ void memcg_unlock(void)
 /* ---- swap: slots name who pays by a small number ---- */
 
 #define SWAP_IDS	512
+#define ZSWAP_SHARE	2		/* the compressed pool may have this part of memory.max */
 
 static spinlock_t swap_charge_lock = SPINLOCK_INIT("memcg_swap", LOCK_LEAF);
 static struct memcg *swap_payers[SWAP_IDS];	/* a removed cgroup's number stands for its parent until no slot names it */
@@ -153,20 +154,48 @@ void memcg_swap_uncharge(u16 id)
 bool memcg_zswap_allowed(owner_t o)
 {
 	for (struct memcg *m = memcg_of_owner(o); m; m = m->parent)
-		if (m->zswap_max != MEMCG_NO_LIMIT && READ_ONCE(m->zswap_bytes) >= m->zswap_max << PAGE_SHIFT)
+		if (READ_ONCE(m->zswap_bytes) >> PAGE_SHIFT >= min(m->zswap_max, m->max / ZSWAP_SHARE))
 			return false;
 	return true;
 }
 
 void memcg_zswap_charge(u16 id, long bytes, long pages)
 {
+	spin_lock(&ledger_books.lock);
 	spin_lock(&swap_charge_lock);
 	for (struct memcg *m = swap_payers[id]; m; m = m->parent) {
+		m->pages -= memcg_byte_pages(m);
 		m->zswap_bytes += bytes;
+		m->pages += memcg_byte_pages(m);
+		if (m->pages > m->peak)
+			m->peak = m->pages;
 		m->zswap_pages += pages;
 		atomic_add(&m->vm_events[MEMCG_ZSWPOUT], max(pages, 0L));
 	}
 	spin_unlock(&swap_charge_lock);
+	spin_unlock(&ledger_books.lock);
+}
+
+static void note_zswap(u16 id, long bytes)
+{
+	for (struct memcg *m = id ? swap_payers[id] : NULL; m; m = m->parent)
+		m->zswap_found += bytes;
+}
+
+static void compare_zswap(struct audit *a, struct memcg *m)
+{
+	struct memcg *c;
+
+	audit_expect(a, "memcg zswap bytes", m->zswap_bytes, m->zswap_found);
+	m->zswap_found = 0;
+	list_for_each(c, &m->children, sibling)
+		compare_zswap(a, c);
+}
+
+void memcg_zswap_audit(struct audit *a, void (*find)(void (*found)(u16 id, long bytes)))
+{
+	find(note_zswap);
+	compare_zswap(a, &memcg_root);
 }
 
 long memcg_swap_slots(void)
@@ -302,8 +331,8 @@ static void audit_below(struct audit *a, struct memcg *m)
 
 		for (unsigned i = 0; i < NR_ACCOUNTS; i++)
 			sum += c->stat[i];
-		sum += memcg_slab_pages(c);
-		audit_expect(a, "memcg pages", c->pages, frames_below(c) + memcg_slab_pages(c));
+		sum += memcg_byte_pages(c);
+		audit_expect(a, "memcg pages", c->pages, frames_below(c) + memcg_byte_pages(c));
 		audit_expect(a, "memcg stat", c->pages, sum);
 		audit_below(a, c);
 	}
@@ -335,8 +364,22 @@ unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp)
 
 		freed += n;
 		tries = n ? 0 : tries + 1;
-		if (fatal_signal_pending())
+		if (signal_pending())		/* a cgroup that works may take back what goes */
 			break;
+		cond_resched();
+	}
+	return freed;
+}
+
+unsigned long memcg_reclaim(struct memcg *m, unsigned long pages, gfp_t gfp)
+{
+	unsigned long freed = 0;
+
+	for (int tries = 0; freed < pages && tries < RETRIES && !fatal_signal_pending(); ) {
+		unsigned long n = reclaim_memcg(m, pages - freed, gfp);
+
+		freed += n;
+		tries = n ? 0 : tries + 1;
 		cond_resched();
 	}
 	return freed;

@@ -36,10 +36,10 @@ static void hand_on(struct stock *s)
 		return;
 	spin_lock(&ledger_books.lock);
 	for (struct memcg *m = s->m; m; m = m->parent) {
-		m->pages -= memcg_slab_pages(m);
+		m->pages -= memcg_byte_pages(m);
 		m->slab[0] += s->bytes[0];
 		m->slab[1] += s->bytes[1];
-		m->pages += memcg_slab_pages(m);
+		m->pages += memcg_byte_pages(m);
 		if (m->pages > m->peak)
 			m->peak = m->pages;
 	}

@@ -152,7 +152,8 @@ static void show_memory(struct text *out, struct memcg *m, bool node_file)
 	const struct row rows[] = {
 		{ "anon", s[ACCT_ANON], 0, true },
 		{ "file", s[ACCT_PAGE_CACHE] + s[ACCT_SHMEM], 0, true },
-		{ "kernel", s[ACCT_KSTACK] + s[ACCT_PAGE_TABLE] + s[ACCT_PERCPU] + s[ACCT_VMALLOC] + s[ACCT_SLAB], b.slab[0] + b.slab[1], false },
+		{ "kernel", s[ACCT_KSTACK] + s[ACCT_PAGE_TABLE] + s[ACCT_PERCPU] + s[ACCT_VMALLOC] + s[ACCT_SLAB],
+		  b.slab[0] + b.slab[1] + b.zswap_bytes, false },
 		{ "kernel_stack", s[ACCT_KSTACK], 0, true },
 		{ "pagetables", s[ACCT_PAGE_TABLE], 0, true },
 		{ "sec_pagetables", 0, 0, true },

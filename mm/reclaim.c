@@ -470,10 +470,10 @@ static unsigned long shrink_objects(struct scan *s)
 	if (m->slab[1] < (long)PAGE_SIZE)
 		return 0;
 	memcg_slab_sync();
-	before = memcg_slab_pages(m);
+	before = memcg_byte_pages(m);
 	shrinkers_scan(s->gfp, s->priority, &s->who);
 	memcg_slab_sync();
-	after = memcg_slab_pages(m);
+	after = memcg_byte_pages(m);
 	return before > after ? (unsigned long)(before - after) : 0;
 }
 

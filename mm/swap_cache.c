@@ -419,6 +419,7 @@ static void audit_swap(struct audit *a)
 	audit_expect(a, "swap cache", vm_stat_read(NR_SWAPCACHE), (long)nodes);
 	audit_expect(a, "cached swap slots", (long)cached, (long)nodes + atomic_read(&swap_claims));
 	audit_expect(a, "swap slots that cgroups pay for", memcg_swap_slots(), charged);
+	audit_expect(a, "swap pages of all cgroups", memcg_root.swap_pages, charged);
 	zswap_audit(a);
 }
 

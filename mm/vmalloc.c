@@ -323,9 +323,12 @@ static void *stack_hand_out(void *stack)
 
 void *kstack_alloc_at(struct alloc_site *site)
 {
-	struct kstack_cache *c = this_cpu_ptr(kstack_cache);
+	struct kstack_cache *c;
 	void *s;
 
+	if (unlikely(memcg_count) && !memcg_may_charge(current->owner, KSTACK_PAGES, GFP_KERNEL, 0))
+		return NULL;
+	c = this_cpu_ptr(kstack_cache);			/* that may have slept */
 	if (c->count && !atomic_read(&alloc_fail_countdown))
 		return stack_hand_out(c->stack[--c->count]);
 	s = vmalloc_at(KSTACK_SIZE, GFP_KERNEL | GFP_NOACCOUNT, ACCT_KSTACK, site);

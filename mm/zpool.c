@@ -13,6 +13,7 @@
 #include "swap_internal.h"
 
 #include <lib/bitmap.h>
+#include <lib/lz4.h>
 #include <mm/zpool.h>
 
 #define MAX_SLOTS	(ZPOOL_MAX_PAGES * PAGE_SIZE / ZPOOL_STEP)
@@ -205,6 +206,62 @@ static void audit_zpool(struct audit *a)
 	}
 	audit_expect(a, "compressed pages' frames", ledger_frames(ACCT_ZSWAP), frames);
 	audit_expect(a, "bad spans of compressed pages", 0, bad);
+}
+
+/* ---- pages in and out: what zswap and zram share ----------------------------------------------------------------- */
+
+static DEFINE_PER_CPU(u8 *, buffers);		/* PAGE_SIZE of data, then LZ4_WORK */
+
+int zpool_get_buffers(void)
+{
+	for_each_cpu(cpu) {
+		if (!per_cpu(buffers, cpu))
+			per_cpu(buffers, cpu) = kmalloc(PAGE_SIZE + LZ4_WORK, GFP_KERNEL | GFP_NOACCOUNT);
+		if (!per_cpu(buffers, cpu))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+bool zpool_one_word(const void *page, u64 *word)
+{
+	const u64 *w = page;
+	unsigned last = PAGE_SIZE / sizeof(u64) - 1;
+
+	if (w[0] != w[last])			/* nearly always decides */
+		return false;
+	for (unsigned i = 1; i < last; i++)
+		if (w[i] != w[0])
+			return false;
+	*word = w[0];
+	return true;
+}
+
+void zpool_fill(void *page, u64 word)
+{
+	u64 *w = page;
+
+	if (!word)
+		clear_page(page);
+	for (unsigned i = 0; word && i < PAGE_SIZE / sizeof(u64); i++)
+		w[i] = word;
+}
+
+size_t zpool_compress(const void *page, size_t most, const void **out)
+{
+	u8 *buf = this_cpu_read(buffers);
+
+	*out = buf;
+	return lz4_compress(page, PAGE_SIZE, buf, most, buf + PAGE_SIZE);
+}
+
+bool zpool_expand(struct zhandle h, size_t n, void *page)
+{
+	const void *from = zpool_read(h, n, this_cpu_read(buffers));
+
+	if (n == PAGE_SIZE)
+		memcpy(page, from, PAGE_SIZE);
+	return n == PAGE_SIZE || lz4_decompress(from, n, page, PAGE_SIZE) == PAGE_SIZE;
 }
 
 void zpool_start(void)

@@ -14,7 +14,6 @@
  */
 #include "swap_internal.h"
 
-#include <lib/lz4.h>
 #include <mm/zpool.h>
 #include <mm/zswap.h>
 
@@ -41,7 +40,6 @@ static spinlock_t lru_lock = SPINLOCK_INIT("zswap_lru", LOCK_LEAF);
 static bool was_full;
 static struct mutex writeback_mutex = MUTEX_INIT(writeback_mutex, "zswap_writeback", LOCK_SLEEP_LEAF);
 static struct page *wb_pages[WB_BATCH];
-static DEFINE_PER_CPU(u8 *, buffers);		/* PAGE_SIZE of data, then LZ4_WORK */
 
 bool zswap_used;
 
@@ -87,39 +85,25 @@ void zswap_forget(struct swap_area *a, u64 at)
 	}
 }
 
-static bool same_words(const u64 *w, u64 *fill)
-{
-	unsigned last = PAGE_SIZE / sizeof(u64) - 1;
-
-	if (w[0] != w[last])			/* nearly always decides */
-		return false;
-	for (unsigned i = 1; i < last; i++)
-		if (w[i] != w[0])
-			return false;
-	*fill = w[0];
-	return true;
-}
-
 /* Fill z from the page. */
 static bool compress(struct zentry *z, struct page *p)
 {
-	const void *data = page_address(p);
-	u8 *buf = this_cpu_read(buffers);
+	const void *data = page_address(p), *small;
 	struct zhandle h;
 	u64 fill;
 
 	z->len = 0;
-	if (zswap.same_filled && same_words(data, &fill)) {
+	if (zswap.same_filled && zpool_one_word(data, &fill)) {
 		z->fill = fill;
 		atomic_inc(&zswap.same);
 		return true;
 	}
-	z->len = (u16)lz4_compress(data, PAGE_SIZE, buf, WORST, buf + PAGE_SIZE);
+	z->len = (u16)zpool_compress(data, WORST, &small);
 	if (!z->len) {
 		atomic_inc(&zswap.reject_compress);
 		return false;
 	}
-	if (!zpool_store(&pool, buf, z->len, GFP_ATOMIC | GFP_NOWARN, &h)) {
+	if (!zpool_store(&pool, small, z->len, GFP_ATOMIC | GFP_NOWARN, &h)) {
 		atomic_inc(&zswap.reject_alloc);
 		return false;
 	}
@@ -186,19 +170,10 @@ bool zswap_store(swp_entry_t e, struct page *p)
 
 static void expand(const struct zentry *z, struct page *p)
 {
-	u64 *to = page_address(p);
-
-	if (z->len) {
-		const void *from = zpool_read((struct zhandle){ z->span, z->slot }, z->len, this_cpu_read(buffers));
-		long n = lz4_decompress(from, z->len, to, PAGE_SIZE);
-
-		assert(n == PAGE_SIZE);
-	} else if (z->fill) {
-		for (unsigned i = 0; i < PAGE_SIZE / sizeof(u64); i++)
-			to[i] = z->fill;
-	} else {
-		clear_page(to);
-	}
+	if (!z->len)
+		zpool_fill(page_address(p), z->fill);
+	else
+		assert(zpool_expand((struct zhandle){ z->span, z->slot }, z->len, page_address(p)));
 }
 
 bool zswap_load(swp_entry_t e, struct page *p)
@@ -310,12 +285,10 @@ unsigned zswap_write_back(unsigned nr)
 
 static int get_buffers(void)
 {
-	for_each_cpu(cpu) {
-		if (!per_cpu(buffers, cpu))
-			per_cpu(buffers, cpu) = kmalloc(PAGE_SIZE + LZ4_WORK, GFP_KERNEL | GFP_NOACCOUNT);
-		if (!per_cpu(buffers, cpu))
-			return -ENOMEM;
-	}
+	int err = zpool_get_buffers();
+
+	if (err)
+		return err;
 	for (unsigned i = 0; i < WB_BATCH; i++) {
 		if (!wb_pages[i])
 			wb_pages[i] = page_alloc(GFP_KERNEL | GFP_NOACCOUNT, 0, ACCT_DEVICE);
@@ -336,6 +309,18 @@ int zswap_enable(bool on)
 	return err;
 }
 
+static void find_charged(void (*found)(u16 id, long bytes))
+{
+	for (unsigned i = 0; i < MAX_SWAPFILES; i++) {
+		unsigned long index;
+		void *z;
+
+		if (swap_areas[i])
+			xa_for_each(&swap_areas[i]->zswap, index, z)
+				found(swap_areas[i]->charged[index], ((struct zentry *)z)->len);
+	}
+}
+
 void zswap_audit(struct audit *a)
 {
 	long entries = 0;
@@ -354,6 +339,7 @@ void zswap_audit(struct audit *a)
 		swap_area_release(area);
 	}
 	audit_expect(a, "zswap entries", atomic_read(&zswap.stored), entries);
+	memcg_zswap_audit(a, find_charged);
 	audit_expect(a, "zswap objects", atomic_read(&zswap.stored) - atomic_read(&zswap.same), pool.objects);
 }
 

@@ -37,15 +37,16 @@ struct memcg {
 	/* the numbers, frames: under the ledger's lock; with all below */
 	long		pages, peak;
 	long		stat[NR_ACCOUNTS];
-	long		slab[2];		/* bytes of slab objects: unreclaimable, reclaimable; in `pages` rounded up */
-	long		slab_found;		/* by the audit */
+	long		slab[2];		/* bytes of slab objects: unreclaimable, reclaimable */
+	long		zswap_bytes;		/* kept in the compressed pool. The bytes of both are in `pages`, rounded up */
+	long		slab_found, zswap_found;	/* by the audit */
 	/* limits; read without a lock */
 	long		max, high, low, min;
 	bool		oom_group;
 	atomic_long_t	events[NR_MEMCG_EVENTS];	/* with all below */
 	atomic_long_t	events_local[NR_MEMCG_EVENTS];
-	/* swap slots; of zswap bytes kept and the pages they stand for: under swap_charge_lock; with all below */
-	long		swap_pages, swap_peak, zswap_bytes, zswap_pages;
+	/* swap slots, and pages in the compressed pool: under swap_charge_lock; with all below */
+	long		swap_pages, swap_peak, zswap_pages;
 	long		swap_max, swap_high, zswap_max;	/* pages */
 	u16		swap_id;		/* what slots name it by; 0: its parent pays */
 	atomic_long_t	swap_events[NR_SWAP_EVENTS];
@@ -85,11 +86,12 @@ bool memcg_zswap_allowed(owner_t o);
 void memcg_zswap_charge(u16 id, long bytes, long pages);
 void memcg_sock_charge(owner_t o, long bytes);
 long memcg_swap_slots(void);			/* charged to anybody, for the audit */
+void memcg_zswap_audit(struct audit *a, void (*find)(void (*found)(u16 id, long bytes)));	/* find: each page in the pool */
 
-/* Slab objects: mm/memcg_slab.c. */
-static inline long memcg_slab_pages(const struct memcg *m)
+/* What is charged by bytes, as pages. Slab objects: mm/memcg_slab.c. */
+static inline long memcg_byte_pages(const struct memcg *m)
 {
-	return (max(m->slab[0] + m->slab[1], 0L) + (long)PAGE_SIZE - 1) >> PAGE_SHIFT;
+	return (max(m->slab[0] + m->slab[1] + m->zswap_bytes, 0L) + (long)PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 void memcg_slab_sync(void);		/* all cgroups' numbers are up to date */
 void memcg_slab_switch(bool on);	/* there are cgroups, or none any more */
@@ -129,6 +131,8 @@ bool memcg_may_charge(owner_t o, long nr, gfp_t gfp, unsigned order) must_check;
 void memcg_over_high(void);			/* on the way to user mode, when current->memcg_high says so */
 /* Give back until at most `pages` are in use. Frames that went. */
 unsigned long memcg_shrink(struct memcg *m, long pages, gfp_t gfp);
+/* Take so many pages, or what there is; those that come back meanwhile do not count. Frames that went. */
+unsigned long memcg_reclaim(struct memcg *m, unsigned long pages, gfp_t gfp);
 void memcg_event(struct memcg *m, enum memcg_event e);
 
 /* Set by proc/oom.c: choose and kill inside m. True: trying again may help. */
