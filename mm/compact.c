@@ -16,7 +16,7 @@
 #include "migrate.h"
 #include "page_alloc/internal.h"
 
-#define BATCH	32
+#define BATCH	MIGRATE_BATCH
 
 int sysctl_compact_unevictable_allowed = 1;
 static struct mutex compact_mutex = MUTEX_INIT(compact_mutex, "compact", LOCK_SLEEP_LEAF);
@@ -52,21 +52,48 @@ static void give_back(struct compaction *c)
 	page_alloc_drain_local();
 }
 
+static bool may_move(const struct page *p)
+{
+	return page_test(p, PG_LRU) && (sysctl_compact_unevictable_allowed || !page_test(p, PG_UNEVICTABLE));
+}
+
+/* Pages of the block that may move, from *pfn on: as many as there are free frames. */
+static unsigned isolate(struct compaction *c, pfn_t *pfn, pfn_t end, struct page **pages)
+{
+	unsigned n = 0;
+
+	for (; *pfn < end && n < c->nr_free; ++*pfn) {
+		struct page *p = pfn_to_page(*pfn);
+
+		if (may_move(p) && lru_isolate_page(p))
+			pages[n++] = p;
+	}
+	vm_event_add(COMPACT_ISOLATED, n);
+	return n;
+}
+
 /* Everything that can leave the block leaves it. False: no free frames for it. */
 static bool evacuate(struct compaction *c, pfn_t block)
 {
-	for (pfn_t pfn = block; pfn < block + PAGEBLOCK_PAGES; pfn++) {
-		struct page *p = pfn_to_page(pfn);
+	for (pfn_t pfn = block; pfn < block + PAGEBLOCK_PAGES; ) {
+		struct page *pages[BATCH];
+		unsigned n, left = 0;
+		u32 moved;
 
-		if (!page_test(p, PG_LRU) || (page_test(p, PG_UNEVICTABLE) && !sysctl_compact_unevictable_allowed))
+		if (!may_move(pfn_to_page(pfn))) {
+			pfn++;
 			continue;
+		}
 		if (!c->nr_free && !fill(c))
 			return false;
-		if (!lru_isolate_page(p))
+		n = isolate(c, &pfn, block + PAGEBLOCK_PAGES, pages);
+		if (!n)
 			continue;
-		vm_event_add(COMPACT_ISOLATED, 1);
-		if (migrate_page(p, c->free[c->nr_free - 1]))
-			c->nr_free--;
+		moved = migrate_pages(pages, c->free, n);
+		for (unsigned i = 0; i < c->nr_free; i++)
+			if (i >= n || !(moved & BIT(i)))
+				c->free[left++] = c->free[i];
+		c->nr_free = left;
 	}
 	vm_event_add(COMPACT_MIGRATE_SCANNED, (long)PAGEBLOCK_PAGES);
 	return true;

@@ -174,6 +174,8 @@ static int copy_areas(struct copy *c)
 			mm_counter_add(c->to, i, c->nr[i]);
 	if (c->protected)
 		tlb_flush_mm(c->from);
+	else
+		flush_for_others(c->from);
 	return err;
 }
 

@@ -125,6 +125,26 @@ static inline pte_t *pt_table_from(struct mm *mm, vaddr_t *at, vaddr_t end, vadd
 #define pt_for_each_table(mm, table, at, end, stop) \
 	for (; ((table) = pt_table_from(mm, &(at), end, &(stop))); (at) = (stop))
 
+/* ---- flushes put off: flush.c ---- */
+#define FLUSH_MMS	8
+struct flush_batch {
+	unsigned	nr;
+	struct flush_of {
+		struct mm	*mm;
+		vaddr_t		start, end;
+	} of[FLUSH_MMS];
+};
+/* An entry that named a page was just cleared, or turned to another frame; its table's lock held. NULL: flush at once. */
+void flush_note(struct flush_batch *b, struct mm *mm, vaddr_t addr);
+void flush_now(struct flush_batch *b);
+void flush_end(struct flush_batch *b);		/* no spinning lock held; the batch is empty again */
+/* Entries of the address space are gone or changed: those that reclaim cleared before count as flushed, too. */
+static inline void flush_for_others(struct mm *mm)
+{
+	if (unlikely(atomic_read(&mm->flushes_put_off)))
+		tlb_flush_mm(mm);
+}
+
 /* ---- tearing down: zap.c ---- */
 #define GATHER_MAX	126
 #define GATHER_CHUNKS	16			/* 32 MiB between two flushes, at most */

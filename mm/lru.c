@@ -124,8 +124,8 @@ void lru_add_fresh(struct page *p)
 	unsigned level = levels->join[0];
 
 	debug_assert(!(p->flags & (LEVEL_MASK | BIT(PG_ACTIVE) | BIT(PG_UNEVICTABLE))));
-	p->flags |= ANON_FLAGS | BIT(PG_LRU) | (unsigned long)level << PG_LEVEL;
 	spin_lock(&v->lock);
+	WRITE_ONCE(p->flags, p->flags | ANON_FLAGS | BIT(PG_LRU) | (unsigned long)level << PG_LEVEL);	/* compaction looks for PG_LRU */
 	list_push(&v->lists[LRU_ANON * LRU_LEVELS + level], &p->lru);
 	levels->nr[level]++;
 	spin_unlock(&v->lock);
@@ -138,7 +138,7 @@ static void remove_locked(struct lruvec *v, struct page *p)
 	unlink_page(v, p);
 	if (unlikely(page_test(p, PG_UNEVICTABLE)) && page_test_and_clear(p, PG_UNEVICTABLE))
 		vm_stat_add(NR_MLOCK, -1);
-	p->flags &= ~BIT(PG_LRU);
+	WRITE_ONCE(p->flags, p->flags & ~BIT(PG_LRU));
 }
 
 void lru_remove(struct page *p)

@@ -57,6 +57,8 @@ static void change_range(struct vma *v, vaddr_t start, vaddr_t end)
 		changed |= change_table(v, table, start, stop, alone);
 	if (changed)
 		tlb_flush_range(v->mm, from, end);
+	else
+		flush_for_others(v->mm);
 }
 
 /*

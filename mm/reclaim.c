@@ -44,6 +44,7 @@ struct scan {
 	swp_entry_t	out_first;
 	unsigned	nr_out;
 	struct page	*out[BATCH];
+	struct flush_batch flush;	/* of entries that named them */
 };
 
 static enum reclaim_verdict judge(struct page *p)
@@ -120,7 +121,7 @@ static bool try_drop(struct scan *s, struct page *p)
 	}
 	if (!m || page_is_anon(p) || (m->flags & (MAPPING_UNEVICTABLE | MAPPING_NO_WRITEBACK)) || page_test(p, PG_WRITEBACK))
 		return false;
-	if (page_mapcount(p) && rmap_unmap_all(p))
+	if (page_mapcount(p) && rmap_unmap_all(p, NULL))
 		return false;
 	if (page_test(p, PG_DIRTY)) {
 		if (!s->may_write || writeback_one_locked(p))
@@ -177,6 +178,7 @@ static void write_out(struct scan *s)
 
 	if (!s->nr_out)
 		return;
+	flush_end(&s->flush);
 	all = swap_rw(s->out_first, s->out, s->nr_out, true);
 	for (unsigned i = 0; i < s->nr_out; i++) {
 		struct page *p = s->out[i];
@@ -234,8 +236,9 @@ static void swap_out(struct scan *s, struct page *p)
 
 	if ((m && (m->flags & MAPPING_UNEVICTABLE)) || (!m && !page_is_anon(p) && !page_test(p, PG_SWAPCACHE)) ||
 	    (!page_test(p, PG_SWAPCACHE) && !prepare_swap(s, p)) ||
-	    (page_mapcount(p) && rmap_unmap_all(p)) ||
+	    (page_mapcount(p) && rmap_unmap_all(p, &s->flush)) ||
 	    (m && !shmem_swap_out(p, page_swap_entry(p)))) {
+		flush_end(&s->flush);
 		/* A shmem page that stays in its file must not keep a slot: the file would not know of it. */
 		if (m && p->mapping == m && page_test(p, PG_SWAPCACHE))
 			swap_cache_remove(p);
@@ -244,9 +247,12 @@ static void swap_out(struct scan *s, struct page *p)
 	}
 	if (p->account != ACCT_SWAP_CACHE)
 		ledger_page_move(p, 0, ACCT_SWAP_CACHE);
-	if (page_test(p, PG_DIRTY))
+	if (page_test(p, PG_DIRTY)) {
 		queue_out(s, p);
-	else if (swap_cache_drop_clean(p))
+		return;
+	}
+	flush_end(&s->flush);
+	if (swap_cache_drop_clean(p))
 		dropped(s, p);
 	else
 		give_back(s, p);

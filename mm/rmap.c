@@ -305,7 +305,7 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 	}
 	mm_update_hiwater(mm);
 	e = pte_xchg(pte, (pte_t){ 0 });
-	tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+	flush_note(w->flush, mm, addr);
 	if (page_is_anon(p)) {
 		swp_entry_t s = swp_from_index_value(p->private);
 
@@ -326,10 +326,10 @@ static bool unmap_one(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_
 }
 
 /* Page locked, with a reference; an anonymous one is in the swap cache. 0 when nothing maps it any more. */
-int rmap_unmap_all(struct page *p)
+int rmap_unmap_all(struct page *p, struct flush_batch *flush)
 {
 	int err = 0;
-	struct rmap_walk w = { .one = unmap_one, .arg = &err, .try_only = true };
+	struct rmap_walk w = { .one = unmap_one, .arg = &err, .flush = flush, .try_only = true };
 
 	debug_assert(!page_is_anon(p) || page_test(p, PG_SWAPCACHE));
 	rmap_walk(p, &w);

@@ -130,6 +130,8 @@ void gather_flush(struct gather *g)
 void gather_end(struct gather *g)
 {
 	gather_flush(g);
+	if (!g->full)
+		flush_for_others(g->mm);
 }
 
 static void zap_file_page(struct gather *g, struct page *p, pte_t e)

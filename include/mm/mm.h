@@ -118,6 +118,7 @@ struct mm {
 	struct file		*exe_file;	/* a reference */
 	owner_t			owner;		/* ledger owner that pays for its page tables and areas */
 	unsigned long		cpumask;	/* CPUs that may hold its translations; [a] */
+	atomic_t		flushes_put_off;	/* by mm/flush.c */
 	u64			context_id;	/* PCID generation; arch's */
 	u16			cpu_pcid[8];
 	int			oom_score_adj_min;

@@ -52,15 +52,19 @@ static inline void page_set_anon(struct page *p, struct anon_vma *av)
 	WRITE_ONCE(p->anon, (unsigned long)av | PAGE_ANON_TAG);
 }
 
+struct flush_batch;
+
 struct rmap_walk {
 	/* For each mapping of the page; pt_lock held; pte is the live entry. False stops the walk. */
 	bool	(*one)(struct rmap_walk *w, struct page *p, struct vma *v, vaddr_t addr, pte_t *pte);
 	void	*arg;
+	struct flush_batch *flush; /* where flushes are put off to; NULL: at once */
 	bool	try_only;	/* reclaim: do not wait for the lock of the file's or family's areas */
 };
 /* Page locked. False: a lock was busy and try_only set, or the walk was stopped. */
 bool rmap_walk(struct page *p, struct rmap_walk *w);
-int rmap_unmap_all(struct page *p);			/* make every pte a swap entry or none; 0 or -EAGAIN */
+/* Make every pte a swap entry or none; 0 or -EAGAIN. With a batch (mm/flush.c) other CPUs may use the page until that is flushed. */
+int rmap_unmap_all(struct page *p, struct flush_batch *flush);
 int rmap_discard(struct page *p);			/* MADV_FREE'd: unmap if no entry is dirty; 0 or -EAGAIN */
 int rmap_referenced(struct page *p);			/* count and clear accessed bits */
 int rmap_clean(struct page *p);				/* write-protect and clear dirty in shared mappings; pages cleaned */

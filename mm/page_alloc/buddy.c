@@ -31,7 +31,7 @@ static inline u8 *block_type(const struct page *p)
 static inline void list_block(struct zone *z, struct page *p, unsigned order, enum migratetype mt)
 {
 	p->private = order;
-	p->flags |= BIT(PG_BUDDY);
+	WRITE_ONCE(p->flags, p->flags | BIT(PG_BUDDY));
 	list_push(&z->free[order][mt], &p->lru);
 	z->nr_free_blocks[order][mt]++;
 }
@@ -39,7 +39,7 @@ static inline void list_block(struct zone *z, struct page *p, unsigned order, en
 /* The list a block is on is its pageblock's; blocks larger than that all have the type of their first. */
 static inline void unlist_block(struct zone *z, struct page *p, unsigned order)
 {
-	p->flags &= ~BIT(PG_BUDDY);
+	WRITE_ONCE(p->flags, p->flags & ~BIT(PG_BUDDY));
 	list_remove(&p->lru);
 	z->nr_free_blocks[order][*block_type(p)]--;
 }
@@ -91,7 +91,7 @@ static unsigned long move_free_blocks(struct zone *z, struct page *head, enum mi
 		struct page *p = head + i;
 		unsigned order;
 
-		if (!(p->flags & BIT(PG_BUDDY)) || page_zone(p) != z) {
+		if (!(READ_ONCE(p->flags) & BIT(PG_BUDDY)) || page_zone(p) != z) {
 			i++;
 			continue;
 		}
@@ -111,7 +111,7 @@ static unsigned long count_free(struct zone *z, struct page *head)
 	unsigned long n = 0, i = 0;
 
 	while (i < PAGEBLOCK_PAGES) {
-		if (!(head[i].flags & BIT(PG_BUDDY)) || page_zone(head + i) != z) {
+		if (!(READ_ONCE(head[i].flags) & BIT(PG_BUDDY)) || page_zone(head + i) != z) {
 			i++;
 			continue;
 		}
@@ -198,7 +198,7 @@ unsigned buddy_take_from(struct zone *z, pfn_t block, unsigned nr, struct page *
 		struct page *p = head + i;
 		unsigned order;
 
-		if (!(p->flags & BIT(PG_BUDDY)) || page_zone(p) != z) {
+		if (!(READ_ONCE(p->flags) & BIT(PG_BUDDY)) || page_zone(p) != z) {
 			i++;
 			continue;
 		}

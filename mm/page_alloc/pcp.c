@@ -55,7 +55,7 @@ static always_inline void issue(struct page *p, enum account account, owner_t ow
 				enum migratetype mt)
 {
 	set_books(p, account, owner, site->id, mt);
-	p->flags = 0;
+	WRITE_ONCE(p->flags, 0);
 	p->mapping = NULL;
 	p->private = 0;
 	atomic_set(&p->mapcount, 0);
@@ -317,7 +317,7 @@ static always_inline void put_on_stack(struct page *p)
 	struct pcp *l = &this_cpu_ptr(pcp_set)->of[p->migratetype];
 
 	p->account = ACCT_FREE;
-	p->flags = 0;
+	WRITE_ONCE(p->flags, 0);
 	l->pages[l->count++] = p;
 	if (unlikely(l->count >= pcp_high))
 		drain_some(l);
