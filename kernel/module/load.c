@@ -45,7 +45,6 @@ struct load {
 	unsigned	nr_versions;
 	u64		*values;		/* of symbols that others define, by index */
 	struct { u8 part; vaddr_t address; } *placed;
-	unsigned	percpu_section;
 	unsigned	sites_section;
 	struct module	*m;
 	unsigned	flags;
@@ -270,12 +269,19 @@ static int allocate_parts(struct load *l)
 	return 0;
 }
 
+/* What leaked keeps its books and slots, so they may run out. */
+static int no_room(const struct module *m, const char *what)
+{
+	pr_err("%s: no room for its %s: leaks of modules that are gone take it\n", m->name, what);
+	return -ENOMEM;
+}
+
 static int open_books(struct module *m)
 {
 	mutex_lock(&module_lock);
 	m->books = ledger_books_open(m->name);
 	mutex_unlock(&module_lock);
-	return m->books ? 0 : -ENOMEM;
+	return m->books ? 0 : no_room(m, "books");
 }
 
 static int place_sites(struct load *l, unsigned i)
@@ -290,7 +296,7 @@ static int place_sites(struct load *l, unsigned i)
 	s = m->books ? ledger_sites_reserve(n, &m->first_site) : NULL;
 	mutex_unlock(&module_lock);
 	if (!s)
-		return -ENOMEM;
+		return no_room(m, "call sites");
 	memcpy(s, l->image + l->sh[i].sh_offset, l->sh[i].sh_size);
 	for (unsigned k = 0; k < n; k++) {
 		s[k].id = (u16)(m->first_site + k);
