@@ -111,7 +111,7 @@ static uint64_t parse_size(const char *option, const char *text)
 	switch (*end) {
 	case 'G':
 	case 'g':
-		n <<= 10;
+		n = n > 1u << 20 ? n : n << 10;		/* too many all the same */
 		/* fall through */
 	case 'M':
 	case 'm':

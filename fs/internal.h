@@ -68,7 +68,6 @@ struct mount {
 	struct mount		*parent;	/* [dcache_lock] NULL: the root, or detached */
 	struct dentry		*mountpoint;	/* [dcache_lock] in parent */
 	struct list		hash_link, children, child_link, all_link;
-	struct list		dead_link;
 	char			*source;
 };
 void mount_init(void);

@@ -45,14 +45,14 @@ struct tty {
 	struct waitq		read_wait, write_wait;
 	int			session, pgrp;	/* [lock] 0: none */
 	unsigned		open_files;	/* [lock] */
-	bool			hung_up, flow_stopped, exclusive, throttled;
+	bool			hung_up, flow_stopped, exclusive;
 	unsigned		packet_status;	/* [lock] TIOCPKT_* for the master */
 	/* line discipline, [lock] */
 	char			*buf;
 	unsigned long		*is_delim;	/* bit: this byte ends a line */
 	unsigned		head, tail, canon_head;	/* counts, not indexes */
 	unsigned		column, canon_column;
-	bool			lnext, erasing, eof_pushed;
+	bool			lnext, erasing;
 };
 
 #define I_FLAG(t, f)	((t)->termios.c_iflag & (f))

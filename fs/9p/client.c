@@ -55,7 +55,6 @@ struct p9_call {
 	enum p9_type		type;
 	u16			tag;
 	u32			rx_cap;		/* of the header segment */
-	u32			clunked_fid;
 	u8			*tx_big;
 	struct virtio_seg	few[FEW_SEGS];
 	struct virtio_seg	*segs;

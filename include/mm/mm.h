@@ -120,7 +120,6 @@ struct mm {
 	unsigned long		cpumask;	/* CPUs that may hold its translations; [a] */
 	atomic_t		flushes_put_off;	/* by mm/flush.c */
 	u64			context_id;	/* PCID generation; arch's */
-	u16			cpu_pcid[8];
 	int			oom_score_adj_min;
 	u32			flags;
 	u32			membarrier_state;
@@ -157,7 +156,6 @@ struct vma *vma_find(struct mm *mm, vaddr_t addr);	/* first with end > addr; NUL
 struct vma *vma_at(struct mm *mm, vaddr_t addr);	/* that contains addr; NULL */
 static inline struct vma *vma_first(struct mm *mm) { return mm->first; }
 static inline struct vma *vma_next(struct vma *v) { return v->next; }
-static inline struct vma *vma_prev(struct vma *v) { return v->prev; }
 static inline unsigned long vma_pages(const struct vma *v) { return (v->end - v->start) >> PAGE_SHIFT; }
 /* The index in file (or anonymous space) of an address inside. */
 static inline pgoff_t vma_pgoff(const struct vma *v, vaddr_t addr)
