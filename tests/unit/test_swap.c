@@ -549,6 +549,53 @@ TEST(swap, failing_swapoff)
 	EXPECT(t, failed > 0);
 }
 
+/* ---- read-ahead -------------------------------------------------------------------------------------------------- */
+
+/* Touch the pages of a swapped area in an order; how many the device was asked for, in how many requests. */
+static void touch(struct t *t, unsigned step, unsigned n, unsigned *pages, unsigned *requests)
+{
+	unsigned long was[2] = { (unsigned long)atomic_read(&disks[0].nr_pages[0]), (unsigned long)atomic_read(&disks[0].nr_requests[0]) };
+
+	for (unsigned i = 0; i < n; i++)
+		EXPECT_EQ(t, get(t, i * step % 160, true), FAULT_DONE);
+	*pages = (unsigned)((unsigned long)atomic_read(&disks[0].nr_pages[0]) - was[0]);
+	*requests = (unsigned)((unsigned long)atomic_read(&disks[0].nr_requests[0]) - was[1]);
+}
+
+/* In order: more and more neighbours with each request. Far apart: none. In order again: it learns. page-cluster 0: never. */
+TEST(swap, read_ahead)
+{
+	unsigned pages, requests;
+	struct mm *mm;
+
+	t_machine(t, 31, 1);
+	t_disk(0, SLOTS, false);
+	EXPECT_EQ(t, t_on(0, -1, 0), 0);
+	mm = t_mm(t);
+	EXPECT_EQ(t, map(mm, T_BASE, 160, MAP_PRIVATE), 0);
+	for (unsigned i = 0; i < 160; i++)
+		EXPECT(t, put(i, true));
+	pageout(mm, 160);
+	EXPECT_EQ(t, swapped(mm), 160);
+	touch(t, 1, 160, &pages, &requests);
+	EXPECT_EQ(t, pages, 160);
+	EXPECT(t, requests <= 40);
+	pageout(mm, 160);
+	touch(t, 37, 24, &pages, &requests);		/* the first ones still pay for what went before */
+	EXPECT(t, pages <= 24 + 16);
+	pageout(mm, 160);
+	touch(t, 37, 24, &pages, &requests);
+	EXPECT(t, pages <= 24 + 2);
+	pageout(mm, 160);
+	touch(t, 1, 160, &pages, &requests);
+	EXPECT(t, requests <= 40);
+	sysctl_page_cluster = 0;
+	pageout(mm, 160);
+	touch(t, 1, 160, &pages, &requests);
+	EXPECT_EQ(t, requests, 160);
+	t_mm_end(mm);
+}
+
 /* ---- many CPUs -------------------------------------------------------------------------------------------------- */
 
 static struct mm *mms[4];
