@@ -254,7 +254,7 @@ static void exit_notify(struct task *t)
 	struct process *p = t->process, *child, *next;
 	struct list reap = LIST_INIT(reap);
 	struct trace_dead dead = { LIST_INIT(dead.threads), LIST_INIT(dead.processes) };
-	bool last, autoreap = false, stopped, traced;
+	bool last, autoreap = false, stopped, traced, leader;
 
 	spin_lock(&tasklist_lock);
 	if (!list_empty(&t->tracees))
@@ -272,10 +272,11 @@ static void exit_notify(struct task *t)
 		autoreap = become_zombie(p, &reap);
 	else if (stopped)
 		notify_parent_locked(p, CLD_STOPPED, p->stop_code);
-	traced = t != p->leader && t->tracer;
+	leader = t == p->leader;	/* asked under the lock: a thread that called exec takes the leader's place as soon as we are counted out */
+	traced = !leader && t->tracer;
 	if (traced)
 		trace_thread_died(t);
-	else if (t != p->leader)
+	else if (!leader)
 		pid_detach(t);
 	waitq_wake_all(&p->exit_waiters);
 	spin_unlock(&tasklist_lock);
@@ -285,7 +286,7 @@ static void exit_notify(struct task *t)
 		list_remove(&child->sibling);
 		process_reaped(child);
 	}
-	if (t != p->leader && !traced) {
+	if (!leader && !traced) {
 		pid_free(t->tid);
 		task_put(t);
 	}

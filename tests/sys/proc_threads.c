@@ -270,6 +270,13 @@ TEST(exec_in_a_thread_ends_the_others)
 	CHILD_EXITS(exec_from_thread, NULL, 0);
 }
 
+/* Whoever takes the leader's place must find it wholly gone. */
+TEST(exec_while_the_leader_ends)
+{
+	for (int i = 0; i < 150; i++)
+		CHILD_EXITS(exec_from_thread, NULL, 0);
+}
+
 TEST(many_short_threads)
 {
 	pthread_t t;
