@@ -358,6 +358,11 @@ static size_t count_objects(void)
 
 static void scan_free(struct scan *s)
 {
+	/* Whoever gets these frames next, and does not write all of them, must not hide a leak by what we leave. */
+	if (s->areas)
+		memset(s->areas, 0, s->max_areas * sizeof(s->areas[0]));
+	if (s->fresh)
+		memset(s->fresh, 0, s->nr_fresh * sizeof(s->fresh[0]));
 	kvfree(s->slot);
 	kvfree(s->marks);
 	kvfree(s->todo);
@@ -383,11 +388,31 @@ static int scan_alloc(struct scan *s)
 	return s->slot && s->marks && s->todo && s->areas && s->fresh && known ? 0 : -ENOMEM;
 }
 
+static bool still_there(const struct found *f, u32 *born);
+
+/* Those that were cleared and that some stray word refers to this time: they are not news when it is gone. */
+static void keep_cleared(struct scan *s)
+{
+	size_t nr_found = s->nr_fresh;
+	u32 born;
+
+	for (size_t k = 0; k < nr_known && s->nr_fresh < MAX_FOUND; k++) {
+		size_t i = 0;
+
+		while (i < nr_found && (s->fresh[i].addr != known[k].addr || s->fresh[i].tag != known[k].tag))
+			i++;
+		if (known[k].cleared && i == nr_found && still_there(&known[k], &born))
+			s->fresh[s->nr_fresh++] = known[k];
+	}
+}
+
 /* What was known before keeps its date, and stays cleared. Returns how many are new. */
 static int remember(struct scan *s)
 {
 	ktime_t now = ktime_get();
 	int fresh = 0;
+
+	keep_cleared(s);
 
 	for (size_t i = 0; i < s->nr_fresh; i++) {
 		struct found *f = &s->fresh[i];
