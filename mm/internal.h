@@ -230,6 +230,16 @@ struct vma *vma_find_or_grow(struct mm *mm, vaddr_t addr, bool *grown);
 bool stack_grow_allowed(struct mm *mm, struct vma *v, vaddr_t start);
 /* Fault in what is missing, as the area allows; mmap_lock held for reading. 0, -ENOMEM, -EFAULT. */
 int populate_page(struct vma *v, vaddr_t addr, bool write);
+/*
+ * An accessed bit was cleared. With quire.deterministic the translation goes too: how long one stays cached is the emulator's choice, by the
+ * host's clock, and so which page would be found used again.
+ */
+extern bool reclaim_exact_ages;
+static inline void reclaim_age_flush(struct mm *mm, vaddr_t addr)
+{
+	if (unlikely(reclaim_exact_ages))
+		tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+}
 void reclaim_pages_now(struct page **pages, unsigned nr);	/* MADV_PAGEOUT: the caller has references */
 int populate_area(struct vma *v, vaddr_t start, vaddr_t end);
 void mlock_populate(struct mm *mm, vaddr_t start, vaddr_t end);

@@ -84,6 +84,7 @@ static unsigned take_pages(struct vma *v, vaddr_t start, vaddr_t end, struct pag
 			page_get(out[n++]);
 			while (!pte_cmpxchg(pte, e, pte_mkold(e)))
 				e = pte_read(pte);
+			reclaim_age_flush(v->mm, start);
 		}
 		spin_unlock(ptl);
 	}

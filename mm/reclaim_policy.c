@@ -159,10 +159,13 @@ int reclaim_policy_pick(const char *name)
 	return 0;
 }
 
+bool reclaim_exact_ages;
+
 void reclaim_policy_init(void)
 {
 	char name[32];
 
+	reclaim_exact_ages = cmdline_has("quire.deterministic");
 	if (cmdline_get("quire.reclaim", name, sizeof(name)) && reclaim_policy_pick(name))
 		pr_warn("quire.reclaim=%s: no such policy; %s stays\n", name, reclaim_policy->name);
 }

@@ -256,6 +256,7 @@ static bool referenced_one(struct rmap_walk *w, struct page *p, struct vma *v, v
 	/* No flush: a translation that stays cached only makes the page look older than it is. */
 	while (!pte_cmpxchg(pte, e, pte_mkold(e)))
 		e = pte_read(pte);
+	reclaim_age_flush(v->mm, addr);
 	(*count)++;
 	return true;
 }
