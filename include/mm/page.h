@@ -115,10 +115,10 @@ static inline bool page_test_and_clear(struct page *p, enum page_flag f)
 {
 	return (__atomic_fetch_and(&p->flags, ~(1UL << f), __ATOMIC_SEQ_CST) >> f) & 1;
 }
-/* Only while nobody else can see the page: a fresh page, or under its owner's exclusive lock. */
+/* Only while nobody else changes the page: a fresh page, or under its owner's exclusive lock. Compaction, which goes by frame, may look. */
 static inline void page_set_private(struct page *p, enum page_flag f)
 {
-	p->flags |= 1UL << f;
+	WRITE_ONCE(p->flags, READ_ONCE(p->flags) | 1UL << f);
 }
 
 static inline bool page_is_anon(const struct page *p)
