@@ -108,15 +108,17 @@ void swap_cache_try_free(struct page *p)
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
-/* A new page in the cache for the slot, locked, not up to date. NULL: somebody has it, it is free, or no memory. */
-static struct page *create(swp_entry_t e, gfp_t gfp, bool ahead)
+/* A new page in the cache for the slot, locked, not up to date. NULL: no memory, or *taken: somebody has it, or it is free. */
+static struct page *create(swp_entry_t e, gfp_t gfp, bool ahead, bool *taken)
 {
 	struct page *p = page_alloc(gfp, 0, ACCT_SWAP_CACHE);	/* may sleep long: before others wait for the slot */
 	bool busy;
 
+	*taken = false;
 	if (!p)
 		return NULL;
 	if (!swap_slot_claim(e, &busy)) {
+		*taken = true;
 		page_put(p);
 		return NULL;
 	}
@@ -162,19 +164,22 @@ static void read_run(swp_entry_t first, struct page **pages, unsigned nr)
 
 #define MAX_CLUSTER	32
 
-/* The aligned neighbours of a slot that are in use and not here, in contiguous runs. e itself too. */
-static void read_cluster(swp_entry_t e, unsigned nr)
+/* The aligned neighbours of a slot that are in use and not here, in contiguous runs. e itself too. True: somebody had that. */
+static bool read_cluster(swp_entry_t e, unsigned nr)
 {
 	u64 first = swp_offset(e) & ~(u64)(nr - 1), run = 0;
 	unsigned type = swp_type(e), n = 0;
 	struct page *pages[MAX_CLUSTER];
+	bool taken, self_taken = false;
 
 	for (u64 at = max(first, (u64)1); at < first + nr; at++) {
 		bool self = at == swp_offset(e);
 		struct page *p = NULL;
 
 		if (self || !zswap_has(swp_make(type, at)))	/* what is in the pool is no slower later */
-			p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN, !self);
+			p = create(swp_make(type, at), self ? GFP_USER : GFP_USER | GFP_NORETRY | GFP_NOWARN, !self, &taken);
+		if (self)
+			self_taken = taken;
 		if (!p) {
 			read_run(swp_make(type, run), pages, n);
 			n = 0;
@@ -185,6 +190,7 @@ static void read_cluster(swp_entry_t e, unsigned nr)
 		pages[n++] = p;
 	}
 	read_run(swp_make(type, run), pages, n);
+	return self_taken;
 }
 
 unsigned swap_most_ahead(void)
@@ -195,7 +201,6 @@ unsigned swap_most_ahead(void)
 struct page *swap_read(swp_entry_t e, unsigned nr)
 {
 	struct swap_area *a = swap_area_hold(swp_type(e));	/* the entry is only what the page table said: swapoff may be done with it */
-
 	if (!a)
 		return NULL;
 	if (nr > 1 && (nr_free_pages() < 8 * nr || a->in_memory))
@@ -203,17 +208,19 @@ struct page *swap_read(swp_entry_t e, unsigned nr)
 	swap_area_release(a);
 	for (unsigned tries = 0;; tries++) {
 		struct page *p = swap_cache_get(e);
-		bool busy;
+		bool busy, taken;
 
 		if (p)
 			return p;
-		read_cluster(e, nr);
+		taken = read_cluster(e, nr);
 		p = swap_cache_get(e);
 		if (p)
 			return p;
 		nr = 1;
-		if (swap_slot_claim(e, &busy)) {	/* ours alone: there was no memory for the page */
+		if (swap_slot_claim(e, &busy)) {	/* ours alone: no memory for the page, or whoever had it let go just now */
 			swap_slot_unclaim(e);
+			if (taken)
+				continue;
 			return NULL;
 		}
 		if (!busy)
